@@ -211,7 +211,7 @@ pub fn events(stream: &str) -> Vec<(String, Value)> {
 
 /// Options as `serve` would parse them, whatever stands in the environment of the tests.
 pub fn serve_options(arguments: &[String]) -> ServeOptions {
-    let command = Cli::command().mut_args(|argument| argument.env(None::<clap::builder::OsStr>));
+    let command = Cli::command().mut_args(|argument| argument.env(clap::builder::Resettable::Reset));
     let arguments = std::iter::once("footnote").chain(arguments.iter().map(String::as_str));
     Cli::from_arg_matches(&command.get_matches_from(arguments)).unwrap().serve
 }
