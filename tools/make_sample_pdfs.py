@@ -4,9 +4,9 @@
 The result is the same byte for byte on every run: the date is fixed, the file identifier is derived
 from the content, and only fonts that every PDF reader has are used.
 
-    python3 -m venv /tmp/venv && /tmp/venv/bin/pip install -r tools/requirements-sample-pdfs.txt
-    /tmp/venv/bin/python tools/make_sample_pdfs.py           # writes into data/
-    /tmp/venv/bin/python tools/make_sample_pdfs.py --check   # exit status 1 if a PDF is out of date
+    pip install -r tools/requirements-sample-pdfs.txt    # in a virtual environment
+    python tools/make_sample_pdfs.py                     # writes into data/
+    python tools/make_sample_pdfs.py --check             # exit status 1 if a PDF is out of date
 
 The texts use a small part of Markdown: one `#` title, `##` headings, paragraphs of one line, `-` lists and
 tables. The first paragraph after the title is set as a subtitle.
