@@ -1,1 +1,10 @@
-//! x
+//! What the chat server and `ingest` both know of documents: how text becomes vectors ([`embedding`]), where the
+//! vectors live ([`vector_store`]), and how documents and chunks are named, kept and searched ([`collection`]).
+//!
+//! Extraction and chunking live in `ingest`, everything about conversations in the server.
+
+pub mod collection;
+pub mod embedding;
+pub mod options;
+pub mod secret;
+pub mod vector_store;

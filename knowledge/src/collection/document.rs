@@ -1,0 +1,84 @@
+//! Documents and chunks as the rest of Footnote sees them, free of any store's types.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// A document in the collection, as its one `kind: document` point tells it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Document {
+    /// UUIDv5 of the collection's name and `source`: the same on every machine.
+    pub id: Uuid,
+    /// `<root name>/<relative path>`, with `/` on every system.
+    pub source: String,
+    pub title: String,
+    /// SHA-256 of the file's bytes, in hex.
+    pub content_hash: String,
+    /// The version that searches see; chunks of any other are invisible.
+    pub version: String,
+    pub chunk_count: usize,
+    pub tags: Vec<String>,
+    pub ingested_at: Timestamp,
+    #[serde(default)]
+    pub metadata: BTreeMap<String, serde_json::Value>,
+}
+
+/// A passage of a document: the unit that is embedded, retrieved and cited.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Chunk {
+    /// UUIDv5 of the collection's name, source, version and `number`.
+    pub id: Uuid,
+    pub document_id: Uuid,
+    pub source: String,
+    pub title: String,
+    /// `Intro > What it is`.
+    pub heading: Option<String>,
+    /// 1-based, for formats that have pages.
+    pub page: Option<u32>,
+    /// Place in the document, from 0.
+    pub number: usize,
+    /// Offsets into the document's extracted text, in Unicode code points, `start..end`.
+    pub start: usize,
+    pub end: usize,
+    pub text: String,
+    pub version: String,
+    pub tags: Vec<String>,
+    pub ingested_at: Timestamp,
+}
+
+/// A document about to be written: what `ingest` hands over once its chunks are embedded.
+#[derive(Debug, Clone)]
+pub struct NewDocument {
+    pub source: String,
+    pub title: String,
+    pub content_hash: String,
+    /// Hash of the content, the extractor and the chunker: tells whether a re-ingest would change anything.
+    pub version: String,
+    pub tags: Vec<String>,
+    pub metadata: BTreeMap<String, serde_json::Value>,
+    /// In order; together they cover the extracted text without gaps.
+    pub chunks: Vec<NewChunk>,
+}
+
+/// A chunk with its dense vector; the sparse one is made where the collection's BM25 settings are known.
+#[derive(Debug, Clone)]
+pub struct NewChunk {
+    pub heading: Option<String>,
+    pub page: Option<u32>,
+    pub start: usize,
+    pub end: usize,
+    pub text: String,
+    pub embedding: Vec<f32>,
+}
+
+/// What a caller may restrict a search or listing to. All given conditions must hold; within one, any value may match.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Filter {
+    pub tags: Vec<String>,
+    /// Exact `source` values.
+    pub sources: Vec<String>,
+    pub document_ids: Vec<Uuid>,
+}

@@ -1,0 +1,76 @@
+//! The command-line groups that the server and `ingest` share, and how their values are found.
+//!
+//! Precedence: flag, environment, `.env`, default; an empty variable counts as unset. Only clap reads the environment:
+//! `.env` and the empty-is-unset rule are worked into the command before it parses.
+
+mod environment;
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+pub use environment::parse;
+
+use crate::secret::Secret;
+
+/// Where vectors live.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Documents")]
+pub struct StoreOptions {
+    /// Folder of the embedded engine, the embedded sessions and the local state
+    #[arg(long, env = "FOOTNOTE_DATA_DIR", value_name = "DIR", default_value = "./footnote-data")]
+    pub data_dir: PathBuf,
+
+    /// Qdrant server or cluster (gRPC, e.g. http://localhost:6334); without it the embedded engine is used
+    #[arg(long, env = "QDRANT_URL", value_name = "URL")]
+    pub qdrant_url: Option<String>,
+
+    /// API key of the Qdrant server
+    #[arg(long, env = "FOOTNOTE_QDRANT_API_KEY", value_name = "KEY", hide_env_values = true)]
+    pub qdrant_api_key: Option<Secret>,
+
+    /// Name of the collection
+    #[arg(long, env = "FOOTNOTE_COLLECTION", value_name = "NAME", default_value = "documents")]
+    pub collection: String,
+}
+
+/// Which model turns text into vectors.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Embeddings")]
+pub struct EmbeddingOptions {
+    /// `local` is the built-in all-MiniLM-L6-v2; `openai` any OpenAI-compatible /v1/embeddings endpoint
+    #[arg(long, env = "FOOTNOTE_EMBEDDER", value_enum, value_name = "KIND", default_value = "local")]
+    pub embedder: EmbedderKind,
+
+    /// Model to ask the /v1/embeddings endpoint for
+    #[arg(long, env = "FOOTNOTE_EMBEDDING_MODEL", value_name = "MODEL", default_value = "text-embedding-3-small")]
+    pub embedding_model: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EmbedderKind {
+    Local,
+    Openai,
+}
+
+/// The OpenAI-compatible endpoint. A key alone sends nothing anywhere: a chat model or `--embedder openai` does.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "OpenAI-compatible endpoint")]
+pub struct OpenAiOptions {
+    /// Base URL of an OpenAI-compatible API, e.g. http://localhost:11434/v1
+    #[arg(long, env = "OPENAI_BASE_URL", value_name = "URL")]
+    pub openai_base_url: Option<String>,
+
+    /// Key for it
+    #[arg(long, env = "OPENAI_API_KEY", value_name = "KEY", hide_env_values = true)]
+    pub openai_api_key: Option<Secret>,
+}
+
+impl OpenAiOptions {
+    /// Where the endpoint is when only a model or an embedder was asked for.
+    pub const DEFAULT_BASE_URL: &str = "https://api.openai.com/v1";
+
+    pub fn base_url(&self) -> &str {
+        self.openai_base_url.as_deref().unwrap_or(Self::DEFAULT_BASE_URL)
+    }
+}
