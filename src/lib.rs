@@ -1,1 +1,5 @@
-//! x
+//! Footnote: a chat server that answers from your documents, shows the passages it used, and remembers the conversation.
+
+pub mod llm;
+pub mod sessions;
+pub mod source_document;

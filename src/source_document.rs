@@ -1,0 +1,28 @@
+//! A retrieved passage as clients see it, as the prompt numbers it and as the session keeps it. Plain data: retrieval
+//! makes it, the answer marks what it cited.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// One of a turn's `source_documents`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SourceDocument {
+    /// The number that `[n]` in the answer refers to, from 1.
+    pub n: usize,
+    /// The chunk's id.
+    pub id: Uuid,
+    pub document_id: Uuid,
+    pub title: String,
+    pub source: String,
+    pub page: Option<u32>,
+    /// `Intro > What it is`.
+    pub heading: Option<String>,
+    /// Offsets of `text` in the document's extracted text, in Unicode code points, `start..end`.
+    pub start: usize,
+    pub end: usize,
+    pub text: String,
+    /// The fused score of the hybrid search; comparable within one answer only.
+    pub score: f32,
+    /// Whether the answer cites it.
+    pub cited: bool,
+}
