@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::Path;
 
-use clap::builder::OsStr;
+use clap::builder::{OsStr, Resettable};
 use clap::{Arg, Command, CommandFactory, FromArgMatches};
 
 /// Parses the process's arguments. On a usage error, prints it and exits with status 2; `--help` exits with 0.
@@ -47,9 +47,8 @@ fn argument_with_dot_env(argument: Arg, dot_env: &HashMap<String, String>) -> Ar
     let Some(variable) = argument.get_env().map(ToOwned::to_owned) else {
         return argument;
     };
-    // `Arg::env` read the variable when the argument was built; this asks what it saw, not the environment again.
     let set_to_nothing = std::env::var_os(&variable).is_some_and(|value| value.is_empty());
-    let argument = if set_to_nothing { argument.env(None::<OsStr>) } else { argument };
+    let argument = if set_to_nothing { argument.env(Resettable::Reset) } else { argument };
     match variable.to_str().and_then(|name| dot_env.get(name)) {
         Some(value) if !value.is_empty() => {
             argument.default_value(OsStr::from(value.clone())).hide_default_value(true).required(false)
