@@ -3,7 +3,6 @@
 
 pub mod citations;
 pub mod history;
-pub mod prompt;
 mod request;
 mod response;
 
@@ -15,14 +14,13 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, info_span};
-use uuid::Uuid;
 
 pub use request::{InvalidQuestion, InvalidTopK, Question, TopK, TurnRequest};
 pub use response::{ChatResponse, Timings, TurnEvent};
 
 use crate::llm::{self, Answerer, Completion};
 use crate::retrieval::{self, Retrieval, Retrieved};
-use crate::sessions::{Loaded, Message, Role, Saved, SessionKey, Sessions, Turn};
+use crate::sessions::{Loaded, Saved, SessionKey, Sessions, Turn};
 use history::History;
 
 /// Answers turns; cheap to clone.
@@ -94,39 +92,21 @@ impl Chat {
 impl Inner {
     /// The flow of one turn. A turn that fails at any step before the last leaves no trace in the session.
     async fn turn(&self, request: TurnRequest, events: &mpsc::UnboundedSender<TurnEvent>) -> Result<ChatResponse, Error> {
-        let turn_id = Uuid::new_v4();
         let asked_at = Timestamp::now();
         let mut timings = Timings::default();
 
         let session = self.load_session(&request.session, &mut timings).await;
         let history = self.format_history(&session, request.use_history);
         let mut retrieved = self.retrieve(&request, &history, &mut timings).await?;
-        let _ = events.send(TurnEvent::Sources {
-            turn_id,
-            user_id: request.session.id().to_owned(),
-            source_documents: retrieved.sources.clone(),
-        });
+        let user_id = request.session.id().to_owned();
+        let _ = events.send(TurnEvent::Sources { user_id, source_documents: retrieved.sources.clone() });
         let answer = self.ask_model(&request, &history, &retrieved, events, &mut timings).await?;
         let citations = citations::cite(&answer.text, &mut retrieved.sources);
 
-        let turn = Turn {
-            turn_id,
-            user: Message {
-                role: Role::User,
-                content: request.question.as_str().to_owned(),
-                created_at: asked_at,
-                turn_id,
-                source_documents: None,
-            },
-            assistant: Message {
-                role: Role::Assistant,
-                content: answer.text.clone(),
-                created_at: Timestamp::now(),
-                turn_id,
-                source_documents: Some(retrieved.sources.clone()),
-            },
-        };
-        let saved = self.save_turn(&request.session, turn, &mut timings).await;
+        let question = request.question.as_str().to_owned();
+        let turn = Turn::new(asked_at, question, Timestamp::now(), answer.text.clone(), retrieved.sources.clone());
+        let turn_id = turn.turn_id;
+        let saved = self.save_turn(&request.session, &session, turn, &mut timings).await;
 
         Ok(ChatResponse {
             response: answer.text,
@@ -153,7 +133,7 @@ impl Inner {
     /// The newest messages, or none when the client asked for none.
     fn format_history(&self, session: &Loaded, use_history: bool) -> History {
         let messages = if use_history { self.options.history_messages } else { 0 };
-        History::window(session, messages)
+        History::newest(session, messages)
     }
 
     async fn retrieve(
@@ -187,9 +167,10 @@ impl Inner {
             history: history.messages.clone(),
             sources: retrieved.sources.clone(),
         };
+        let deadline = tokio::time::Instant::now() + self.options.model_timeout;
         let answering = async {
             let mut text = String::new();
-            let mut stream = self.answerer.answer(question, self.options.model_timeout).await?;
+            let mut stream = self.answerer.answer(question, deadline).await?;
             while let Some(event) = stream.next().await {
                 match event? {
                     llm::Event::Delta(delta) => {
@@ -199,13 +180,13 @@ impl Inner {
                     llm::Event::Done(completion) => return Ok(Answer { text, completion }),
                 }
             }
-            Err(llm::Error::Interrupted)
+            Err(llm::Error::Interrupted("the answer ended without its last event".into()))
         };
         timed(&mut timings.llm, answering).instrument(info_span!("llm")).await
     }
 
-    async fn save_turn(&self, session: &SessionKey, turn: Turn, timings: &mut Timings) -> Saved {
-        timed(&mut timings.save, self.sessions.append(session, turn)).instrument(info_span!("save")).await
+    async fn save_turn(&self, key: &SessionKey, session: &Loaded, turn: Turn, timings: &mut Timings) -> Saved {
+        timed(&mut timings.save, self.sessions.append(key, session.seen, turn)).instrument(info_span!("save")).await
     }
 }
 

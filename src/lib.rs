@@ -19,4 +19,5 @@ pub mod sessions;
 pub mod signals;
 pub mod source_document;
 pub mod telemetry;
+pub mod text;
 pub mod welcome;

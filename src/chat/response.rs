@@ -47,7 +47,7 @@ pub struct Timings {
 #[derive(Debug)]
 pub enum TurnEvent {
     /// Before the first word of the answer.
-    Sources { turn_id: Uuid, user_id: String, source_documents: Vec<SourceDocument> },
+    Sources { user_id: String, source_documents: Vec<SourceDocument> },
     Delta(String),
     /// After the turn was saved, or could not be.
     Done(Box<ChatResponse>),

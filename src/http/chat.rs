@@ -122,8 +122,8 @@ fn frames(
 
 fn frame(event: TurnEvent, request_id: &str) -> Event {
     match event {
-        TurnEvent::Sources { turn_id, user_id, source_documents } => {
-            let data = json!({"turn_id": turn_id, "user_id": user_id, "source_documents": source_documents});
+        TurnEvent::Sources { user_id, source_documents } => {
+            let data = json!({"user_id": user_id, "source_documents": source_documents});
             Event::default().event("sources").data(data.to_string())
         }
         TurnEvent::Delta(text) => Event::default().event("delta").data(json!({"text": text}).to_string()),

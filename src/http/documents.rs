@@ -43,7 +43,7 @@ pub(super) async fn list(
     let filter = Filter { tags: Vec::from_iter(tag), sources: Vec::from_iter(source), ..Filter::default() };
     let collection = &app.library.open().await?.collection;
     let page = collection.documents(&filter, cursor.as_deref(), limit.get()).await?;
-    Ok(Json(DocumentPage { documents: page.items, next_cursor: page.next_cursor }))
+    Ok(Json(DocumentPage { documents: page.items, next_cursor: page.next }))
 }
 
 pub(super) async fn read(

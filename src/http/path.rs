@@ -10,11 +10,8 @@ use uuid::Uuid;
 use super::error::ApiError;
 use crate::sessions::SessionKey;
 
-/// The only tenant there is until there is authentication by tenant.
-pub(super) const TENANT: &str = "default";
-
 pub(super) fn session_key(field: &str, id: &str) -> Result<SessionKey, ApiError> {
-    SessionKey::new(TENANT, id).map_err(|error| ApiError::invalid_field(field, format!("`{field}` {error}")))
+    SessionKey::new(id).map_err(|error| ApiError::invalid_field(field, format!("`{field}` {error}")))
 }
 
 /// The `{id}` of a session's URL.

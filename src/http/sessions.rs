@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::AppState;
 use super::access::MaySeeAllSessions;
 use super::error::ApiError;
-use super::path::{PageSize, SessionPath, TENANT, UrlQuery};
-use crate::sessions::{Session, SessionPage};
+use super::path::{PageSize, SessionPath, UrlQuery};
+use crate::sessions::{Session, SessionKey, SessionPage};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,7 +24,7 @@ pub(super) async fn list(
     _: MaySeeAllSessions,
     UrlQuery(page): UrlQuery<ListParameters>,
 ) -> Result<Json<SessionPage>, ApiError> {
-    Ok(Json(app.sessions.list(TENANT, page.cursor.as_deref(), page.limit.get()).await?))
+    Ok(Json(app.sessions.list(SessionKey::DEFAULT_TENANT, page.cursor.as_deref(), page.limit.get()).await?))
 }
 
 pub(super) async fn read(

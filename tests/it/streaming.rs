@@ -41,7 +41,7 @@ async fn sources_then_deltas_then_done() {
     assert_eq!(done["answered_by"], "scripted");
     assert_eq!(done["source_documents"][0]["cited"], true);
     assert_eq!(events[0].1["source_documents"][0]["id"], done["source_documents"][0]["id"]);
-    assert_eq!(events[0].1["turn_id"], done["turn_id"]);
+    assert_eq!(events[0].1["user_id"], "someone");
 }
 
 #[tokio::test]
