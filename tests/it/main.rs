@@ -17,6 +17,7 @@ mod doctor;
 mod model;
 mod operations;
 mod packaging;
+mod packaging;
 mod process;
 mod redis_sessions;
 mod retrieval;
