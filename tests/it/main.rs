@@ -17,7 +17,6 @@ mod doctor;
 mod model;
 mod operations;
 mod packaging;
-mod packaging;
 mod process;
 mod redis_sessions;
 mod retrieval;
