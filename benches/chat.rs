@@ -65,7 +65,7 @@ async fn main() {
     let folder = tempfile::tempdir().unwrap();
     let model = ModelServer::start();
     model.always(|| Reply::answer("Machine learning is programs that learn from data [1]."));
-    let redis = if with_redis { Some(RedisServer::start().await) } else { None };
+    let redis = if with_redis { Some(RedisServer::start()) } else { None };
 
     let mut arguments = vec!["--data-dir".to_owned(), folder.path().display().to_string()];
     if let Some(redis) = &redis {

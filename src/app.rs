@@ -1,7 +1,6 @@
 //! The server as one thing that is built, bound, run and shut down: [`Application`].
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};

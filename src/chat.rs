@@ -101,7 +101,7 @@ impl Inner {
         let user_id = request.session.id().to_owned();
         let _ = events.send(TurnEvent::Sources { user_id, source_documents: retrieved.sources.clone() });
         let answer = self.ask_model(&request, &history, &retrieved, events, &mut timings).await?;
-        let citations = citations::cite(&answer.text, &mut retrieved.sources);
+        let citations = citations::check(&answer.text, &mut retrieved.sources).citations;
 
         let question = request.question.as_str().to_owned();
         let turn = Turn::new(asked_at, question, Timestamp::now(), answer.text.clone(), retrieved.sources.clone());

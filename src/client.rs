@@ -7,6 +7,7 @@ mod server;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use futures::StreamExt;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 use uuid::Uuid;

@@ -2,6 +2,7 @@
 //! is wrong. Exit status 0 when nothing is, 1 otherwise.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use footnote_knowledge::collection;
 use footnote_knowledge::vector_store;
@@ -9,6 +10,7 @@ use footnote_knowledge::vector_store;
 use crate::cli::ServeOptions;
 use crate::library::{self, Library};
 use crate::parts;
+use crate::sessions::{Diagnosis, Severity};
 use crate::welcome::hosts_receiving_text;
 
 /// What was found about one part.
@@ -50,7 +52,7 @@ async fn documents(library: &Library) -> Finding {
     if let Err(error) = library.check().await {
         return Finding::Wrong(chain(error));
     }
-    match opened.collection.count_documents().await {
+    match opened.collection.document_count().await {
         Ok(0) => Finding::Advice(format!(
             "{} works and is empty: `ingest PATH` or `serve --ingest PATH` brings documents in",
             library.kind()
@@ -61,12 +63,12 @@ async fn documents(library: &Library) -> Finding {
 }
 
 /// A folder in use is what a running server looks like from outside, and no defect.
-fn unopened(error: &library::Error) -> Finding {
-    match error {
+fn unopened(error: &Arc<library::Error>) -> Finding {
+    match error.as_ref() {
         library::Error::Collection(collection::Error::Store(vector_store::Error::InUse { folder })) => Finding::Advice(
             format!("{} is in use by a running server; GET /readyz tells how it is", folder.display()),
         ),
-        library::Error::Collection(_) | library::Error::Embedding(_) => Finding::Wrong(chain(error)),
+        library::Error::Collection(_) | library::Error::Embedding(_) => Finding::Wrong(chain(Arc::clone(error))),
     }
 }
 
@@ -79,11 +81,18 @@ async fn sessions(options: &ServeOptions) -> Vec<Finding> {
         return vec![Finding::Wrong(chain(error))];
     }
     let mut findings = vec![Finding::Fine(sessions.backend().to_string())];
-    match sessions.advice().await {
-        Ok(advice) => findings.extend(advice.into_iter().map(Finding::Advice)),
+    match sessions.diagnose().await {
+        Ok(diagnoses) => findings.extend(diagnoses.into_iter().map(finding)),
         Err(error) => findings.push(Finding::Wrong(chain(error))),
     }
     findings
+}
+
+fn finding(diagnosis: Diagnosis) -> Finding {
+    match diagnosis.severity {
+        Severity::Advice => Finding::Advice(diagnosis.text),
+        Severity::Objection => Finding::Wrong(diagnosis.text),
+    }
 }
 
 async fn model(options: &ServeOptions, library: &Library) -> Finding {

@@ -3,15 +3,10 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use footnote_ingest::{IngestOptions, Progress, Report};
 use serde::Serialize;
 
-use crate::library::{self, Library};
-
-/// How often a vector store that is not there yet is asked again.
-const STORE_POLL: Duration = Duration::from_secs(2);
+use crate::library::Library;
 
 /// The state of the ingest that the server was started with; cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +29,8 @@ impl Ingesting {
     pub fn state(&self) -> Option<IngestingState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    pub async fn run(self, _paths: Vec<PathBuf>, _library: Library) {}
 
     fn update(&self, change: impl FnOnce(&mut IngestingState)) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);

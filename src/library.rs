@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use footnote_knowledge::collection::{self, Collection};
-use footnote_knowledge::connect::{open_collection, open_embedder};
+use footnote_knowledge::connect::open_collection;
 use footnote_knowledge::embedding::{self, Embedder};
 use footnote_knowledge::options::{EmbeddingOptions, OpenAiOptions, StoreOptions};
 use tokio::sync::{Mutex, OnceCell};
@@ -25,10 +25,11 @@ struct Inner {
     last_failure: Mutex<Option<(Instant, Arc<Error>)>>,
 }
 
-pub struct LibraryOptions {
-    pub store: StoreOptions,
-    pub embedding: EmbeddingOptions,
-    pub openai: OpenAiOptions,
+/// What the library is opened with.
+struct LibraryOptions {
+    store: StoreOptions,
+    embedding: EmbeddingOptions,
+    openai: OpenAiOptions,
 }
 
 /// Both parts, open.
@@ -53,11 +54,24 @@ impl Error {
             Self::Collection(error) => error.is_transient(),
         }
     }
+
+    /// Whether a server should refuse to start with it. A collection of another embedder is no such case: `/readyz`
+    /// tells of it, and the other servers of the fleet go on.
+    pub fn needs_a_person_before_start(&self) -> bool {
+        let foreign = matches!(self, Self::Collection(collection::Error::FingerprintMismatch { .. }));
+        !self.is_transient() && !foreign
+    }
 }
 
 impl Library {
-    pub fn new(options: LibraryOptions) -> Self {
+    pub fn new(store: StoreOptions, embedding: EmbeddingOptions, openai: OpenAiOptions) -> Self {
+        let options = LibraryOptions { store, embedding, openai };
         Self(Arc::new(Inner { options, opened: OnceCell::new(), last_failure: Mutex::new(None) }))
+    }
+
+    /// Where the vectors are, for people: `embedded` or `qdrant`.
+    pub fn kind(&self) -> &'static str {
+        if self.0.options.store.qdrant_url.is_some() { "qdrant" } else { "embedded" }
     }
 
     /// The embedder and the collection, opening them if that has not succeeded yet.
@@ -89,7 +103,7 @@ impl Library {
 
 impl LibraryOptions {
     async fn open(&self) -> Result<Opened, Error> {
-        let embedder = open_embedder(&self.embedding, &self.openai).await?;
+        let embedder = Embedder::open(&self.embedding, &self.openai).await?;
         let collection = open_collection(&self.store, &embedder.identity()).await?;
         Ok(Opened { embedder, collection })
     }

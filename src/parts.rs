@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use footnote_knowledge::options::EmbedderKind;
 
 use crate::chat::ChatOptions;
 use crate::cli::{self, ServeOptions, SessionsKind};

@@ -1,6 +1,5 @@
 //! Whether questions can be answered, dependency by dependency: what `/readyz` and `doctor` report.
 
-use std::error::Error as StdError;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -60,7 +59,7 @@ pub async fn check(library: &Library, sessions: &Sessions, answerer: &Answerer, 
         within_deadline(sessions.check()),
         within_deadline(answerer.check()),
     );
-    let documents = dependency(library.kind(), documents);
+    let documents = dependency(library.kind().to_owned(), documents);
     let sessions = dependency(sessions.backend().to_string(), session_store);
     let model = dependency(answerer.name().to_owned(), model);
     let ingesting = ingesting.state();

@@ -13,7 +13,7 @@ use axum::response::IntoResponse;
 use serde::Serialize;
 
 use crate::{chat, library, llm, retrieval, sessions};
-use footnote_knowledge::{collection, embedding};
+use footnote_knowledge::collection;
 
 /// A failed request: what the client is told, and the cause that only the log is told.
 #[derive(Debug, Clone)]
@@ -149,7 +149,7 @@ impl IntoResponse for ApiError {
 }
 
 /// Gives a response that carries an [`ApiError`] its body.
-pub fn write_problem<Body: From<Vec<u8>>>(response: &mut Response<Body>, error: &ApiError, request_id: &str) {
+pub(super) fn write_problem<Body: From<Vec<u8>>>(response: &mut Response<Body>, error: &ApiError, request_id: &str) {
     let body = serde_json::to_vec(&error.problem(request_id)).expect("a problem is strings and numbers");
     *response.body_mut() = Body::from(body);
     let headers = response.headers_mut();
@@ -164,7 +164,7 @@ pub fn write_problem<Body: From<Vec<u8>>>(response: &mut Response<Body>, error: 
 }
 
 /// A dependency without which no question can be answered is missing: what `/readyz` says with its body.
-pub fn not_ready(body: impl IntoResponse) -> axum::response::Response {
+pub(super) fn not_ready(body: impl IntoResponse) -> axum::response::Response {
     (StatusCode::SERVICE_UNAVAILABLE, body).into_response()
 }
 
@@ -220,7 +220,7 @@ impl ApiError {
     }
 
     fn from_collection(error: &collection::Error) -> Self {
-        if let collection::Error::InvalidCursor = error {
+        if let collection::Error::InvalidCursor { .. } = error {
             return Self::invalid_field("cursor", "is not one that this server gave; leave it out to begin anew");
         }
         let detail = if error.is_transient() {
@@ -245,6 +245,7 @@ impl From<llm::Error> for ApiError {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "model_rate_limited", detail).retry_after(5)
             }
             llm::Error::Rejected { .. } => bad_gateway("the model refused this server's key or request; see the log"),
+            llm::Error::Embedding(_) => Self::embedding_unavailable(),
             llm::Error::Unavailable { .. } => bad_gateway("the model could not be reached or failed; ask again shortly"),
             llm::Error::InvalidResponse { .. } => bad_gateway("the model answered with something that is no answer"),
             llm::Error::Interrupted { .. } => {

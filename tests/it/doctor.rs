@@ -37,7 +37,7 @@ async fn each_wrong_part_is_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_may_forget_is_objected_to() {
-    let redis = RedisServer::start().await;
+    let redis = RedisServer::start();
     let folder = tempfile::tempdir().unwrap();
     redis.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).await;
     let url = redis.url();

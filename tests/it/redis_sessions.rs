@@ -12,7 +12,7 @@ fn app_on(redis: &RedisServer) -> TestAppBuilder {
 
 #[tokio::test]
 async fn any_server_continues_any_conversation() {
-    let redis = RedisServer::start().await;
+    let redis = RedisServer::start();
     let (here, there) = (app_on(&redis).start().await, app_on(&redis).start().await);
     for turn in 0..6 {
         let app = if turn % 2 == 0 { &here } else { &there };
@@ -27,7 +27,7 @@ async fn any_server_continues_any_conversation() {
 
 #[tokio::test]
 async fn a_restarted_server_remembers() {
-    let redis = RedisServer::start().await;
+    let redis = RedisServer::start();
     let mut app = app_on(&redis).start().await;
     app.ask("someone", "hello there").await;
     app.restart().await;
@@ -37,10 +37,10 @@ async fn a_restarted_server_remembers() {
 
 #[tokio::test]
 async fn an_outage_is_answered_and_flagged_and_nothing_is_lost() {
-    let mut redis = RedisServer::start().await;
+    let mut redis = RedisServer::start();
     let app = app_on(&redis).start().await;
     app.ask("someone", "before").await;
-    redis.kill().await;
+    redis.kill();
 
     let during = app.ask("someone", "during").await;
     assert_eq!((&during["session_persisted"], &during["backend"]), (&json!(false), &json!("Memory")));
@@ -54,7 +54,7 @@ async fn an_outage_is_answered_and_flagged_and_nothing_is_lost() {
     let ready = app.get("/readyz").await;
     assert_eq!((ready.status, &ready.body["status"]), (StatusCode::OK, &json!("degraded")));
 
-    redis.restart().await;
+    redis.restart();
     app.wait_until("the turns are saved", async |app| {
         let session = app.get("/sessions/someone").await;
         session.body["session_persisted"] == true && session.body["messages"].as_array().is_some_and(|all| all.iter().any(|message| message["content"] == "during"))
@@ -66,17 +66,17 @@ async fn an_outage_is_answered_and_flagged_and_nothing_is_lost() {
 
 #[tokio::test]
 async fn redis_may_come_later_than_the_server() {
-    let mut redis = RedisServer::start().await;
-    redis.kill().await;
+    let mut redis = RedisServer::start();
+    redis.kill();
     let app = app_on(&redis).start().await;
     assert_eq!(app.ask("early", "hello").await["session_persisted"], false);
-    redis.restart().await;
+    redis.restart();
     app.wait_until("Redis is found", async |app| app.ask("late", "hello").await["session_persisted"] == true).await;
 }
 
 #[tokio::test]
 async fn a_redis_that_hangs_costs_one_deadline_and_not_the_answer() {
-    let redis = RedisServer::start().await;
+    let redis = RedisServer::start();
     let app = app_on(&redis).start().await;
     app.ask("someone", "before").await;
     redis.pause();
