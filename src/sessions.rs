@@ -14,6 +14,7 @@ mod options;
 mod pending;
 mod ram;
 mod record;
+mod redis;
 mod replay;
 mod session;
 mod store;
@@ -33,6 +34,7 @@ pub use message::{Message, Role, Turn};
 pub use options::{SessionOptions, StoreChoice};
 pub use session::{Backend, History, Loaded, Saved, Seen, Session, SessionPage, SessionSummary};
 
+use self::redis::RedisStore;
 use embedded::EmbeddedStore;
 use listing::{Position, whole_seconds};
 use memory::MemoryStore;
@@ -40,6 +42,8 @@ use pending::{NoRoom, PendingTurns};
 use ram::{RamCopies, RamCopy};
 use replay::Replayer;
 use store::{Append, Appended, Messages, Present, Read, ReadRequest, Store};
+
+const LONGEST_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// The session manager. Cheap to clone; all clones are one.
 #[derive(Debug, Clone)]
@@ -66,11 +70,16 @@ impl Sessions {
     /// A Redis that cannot be reached is no error: the server starts, and uses it once it is there. A bad URL is one,
     /// and so is a session file that is damaged or in use.
     pub async fn open(options: SessionOptions) -> Result<Self, Error> {
-        let options = SessionOptions { max_messages: options.max_messages.max(2), ..options };
+        let options = SessionOptions {
+            max_messages: options.max_messages.max(2),
+            // Beyond it, Redis cannot count the milliseconds.
+            ttl: options.ttl.map(|ttl| ttl.min(LONGEST_TTL)),
+            ..options
+        };
         let store = match &options.store {
+            StoreChoice::Redis { url, timeout } => Store::Redis(RedisStore::open(url.expose(), *timeout, &options)?),
             StoreChoice::Embedded { data_dir } => Store::Embedded(EmbeddedStore::open(data_dir, &options).await?),
             StoreChoice::Memory => Store::Memory(MemoryStore::new(&options)),
-            StoreChoice::Redis { .. } => return Err(Error::InvalidUrl("not yet".into())),
         };
         let inner = Arc::new(Inner {
             store,
@@ -138,6 +147,10 @@ impl Sessions {
         match saved {
             Ok(Appended::Saved { epoch, seq, trimmed }) => {
                 inner.ram.add_turn(key, &append, epoch, seq, trimmed).await;
+                let backend = inner.store.backend();
+                Saved { persisted: backend.is_durable(), backend, conversation_length: seq }
+            }
+            Ok(Appended::Repeated { seq }) => {
                 let backend = inner.store.backend();
                 Saved { persisted: backend.is_durable(), backend, conversation_length: seq }
             }

@@ -13,7 +13,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redb::Database;
 use serde_json::{Map, Value};
 use tokio::task::spawn_blocking;
 
@@ -22,11 +21,13 @@ use super::key::SessionKey;
 use super::listing::{Listed, Position};
 use super::options::SessionOptions;
 use super::store::{Append, Appended, Read, ReadRequest};
+use open::SessionFile;
+use read::Snapshot;
 use writer::{Work, Writer};
 
 #[derive(Debug)]
 pub(super) struct EmbeddedStore {
-    database: Arc<Database>,
+    file: Arc<SessionFile>,
     writer: Writer,
     ttl: Option<Duration>,
 }
@@ -35,9 +36,9 @@ impl EmbeddedStore {
     /// A missing file is made; one that another process uses, or that is damaged, is left alone and reported.
     pub(super) async fn open(data_dir: &Path, options: &SessionOptions) -> Result<Self, Error> {
         let path = data_dir.join("sessions.redb");
-        let database = Arc::new(run(move || open::open(&path)).await?);
-        let writer = Writer::start(Arc::clone(&database), options.ttl, options.max_messages);
-        Ok(Self { database, writer, ttl: options.ttl })
+        let file = Arc::new(run(move || SessionFile::open(path)).await?);
+        let writer = Writer::start(Arc::clone(&file), options.ttl, options.max_messages);
+        Ok(Self { file, writer, ttl: options.ttl })
     }
 
     pub(super) async fn append(&self, key: &SessionKey, append: &Append) -> Result<Appended, Error> {
@@ -46,9 +47,9 @@ impl EmbeddedStore {
     }
 
     pub(super) async fn read(&self, key: &SessionKey, request: ReadRequest) -> Result<Read, Error> {
-        let (database, key, ttl) = (Arc::clone(&self.database), key.clone(), self.ttl);
+        let (file, key, ttl) = (Arc::clone(&self.file), key.clone(), self.ttl);
         let (read, stale_expiry) = run(move || {
-            let snapshot = read::Snapshot::take(&database)?;
+            let snapshot = Snapshot::take(&file)?;
             let now = tables::now();
             let read = snapshot.read(&key, request, now)?;
             let prolong = matches!(read, Read::Present(_)) && snapshot.expiry_is_stale(&key, ttl, now)?;
@@ -72,8 +73,8 @@ impl EmbeddedStore {
     }
 
     pub(super) async fn list(&self, tenant: &str, after: Option<Position>, limit: usize) -> Result<Vec<Listed>, Error> {
-        let (database, tenant) = (Arc::clone(&self.database), tenant.to_owned());
-        run(move || read::Snapshot::take(&database)?.list(&tenant, after, limit, tables::now())).await
+        let (file, tenant) = (Arc::clone(&self.file), tenant.to_owned());
+        run(move || Snapshot::take(&file)?.list(&tenant, after, limit, tables::now())).await
     }
 
     /// Whether a write gets to the disk.
@@ -81,9 +82,11 @@ impl EmbeddedStore {
         self.writer.run(|reply| Work::Check { reply }).await
     }
 
-    /// Commits what is queued and ends the writer; later writes fail.
+    /// Commits what is queued and closes the file; later calls fail.
     pub(super) async fn close(&self) {
         self.writer.stop().await;
+        let file = Arc::clone(&self.file);
+        let _ = spawn_blocking(move || file.close()).await;
     }
 }
 

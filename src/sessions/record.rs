@@ -87,7 +87,7 @@ pub(super) fn decide(
         && record.last_append.writer == append.writer
         && append.number <= record.last_append.number
     {
-        return Decision::Done(record.appended());
+        return Decision::Done(Appended::Repeated { seq: record.seq });
     }
     Decision::Extend(extend(record, append, max_messages))
 }

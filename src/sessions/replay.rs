@@ -28,6 +28,7 @@ impl Inner {
                     self.pending.remove_oldest(key);
                     self.ram.add_turn(key, &append, epoch, seq, trimmed).await;
                 }
+                Ok(Appended::Repeated { .. }) => self.pending.remove_oldest(key),
                 Ok(Appended::Deleted) => self.give_up(key, "deleted"),
                 Err(error) if error.is_outage() => return Err(error),
                 Err(error) => {

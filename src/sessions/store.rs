@@ -13,6 +13,7 @@ use super::key::SessionKey;
 use super::listing::{Listed, Position};
 use super::memory::MemoryStore;
 use super::message::Message;
+use super::redis::RedisStore;
 use super::session::{Backend, Seen};
 
 /// How long a deletion is remembered, so that a turn answered before it is not saved after it.
@@ -49,13 +50,18 @@ impl Append {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Appended {
-    /// The turn is in the store, from this call or from an earlier one with the same number.
+    /// The turn is in the store, the last one there.
     Saved {
         epoch: Uuid,
         /// Messages ever appended, up to and including this turn.
         seq: u64,
         /// How many of them were trimmed since.
         trimmed: u64,
+    },
+    /// The turn was in the store already, from an earlier call with the same number.
+    Repeated {
+        /// Messages ever appended, others' too.
+        seq: u64,
     },
     /// The session was deleted after the turn began: the turn was not saved and never will be.
     Deleted,
@@ -112,6 +118,7 @@ pub(super) enum Messages {
 
 #[derive(Debug)]
 pub(super) enum Store {
+    Redis(RedisStore),
     Embedded(EmbeddedStore),
     Memory(MemoryStore),
 }
@@ -119,6 +126,7 @@ pub(super) enum Store {
 impl Store {
     pub(super) fn backend(&self) -> Backend {
         match self {
+            Self::Redis(_) => Backend::Redis,
             Self::Embedded(_) => Backend::Embedded,
             Self::Memory(_) => Backend::Memory,
         }
@@ -127,6 +135,7 @@ impl Store {
     /// Appends both messages of a turn, or none; trims whole turns; prolongs the session's life.
     pub(super) async fn append(&self, key: &SessionKey, append: &Append) -> Result<Appended, Error> {
         match self {
+            Self::Redis(store) => store.append(key, append).await,
             Self::Embedded(store) => store.append(key, append).await,
             Self::Memory(store) => store.append(key, append).await,
         }
@@ -135,6 +144,7 @@ impl Store {
     /// Reads what the caller does not know yet; prolongs the session's life.
     pub(super) async fn read(&self, key: &SessionKey, request: ReadRequest) -> Result<Read, Error> {
         match self {
+            Self::Redis(store) => store.read(key, request).await,
             Self::Embedded(store) => store.read(key, request).await,
             Self::Memory(store) => store.read(key, request).await,
         }
@@ -143,6 +153,7 @@ impl Store {
     /// Whether there was a session to delete. Leaves a tombstone.
     pub(super) async fn delete(&self, key: &SessionKey) -> Result<bool, Error> {
         match self {
+            Self::Redis(store) => store.delete(key).await,
             Self::Embedded(store) => store.delete(key).await,
             Self::Memory(store) => store.delete(key).await,
         }
@@ -151,6 +162,7 @@ impl Store {
     /// Merges `patch` into the metadata (RFC 7396). False if there is no such session.
     pub(super) async fn patch_metadata(&self, key: &SessionKey, patch: Map<String, Value>) -> Result<bool, Error> {
         match self {
+            Self::Redis(store) => store.patch_metadata(key, patch).await,
             Self::Embedded(store) => store.patch_metadata(key, patch).await,
             Self::Memory(store) => store.patch_metadata(key, patch).await,
         }
@@ -159,6 +171,7 @@ impl Store {
     /// The sessions of a tenant, the last active first, from behind `after`; `limit` of them unless the end is reached.
     pub(super) async fn list(&self, tenant: &str, after: Option<Position>, limit: usize) -> Result<Vec<Listed>, Error> {
         match self {
+            Self::Redis(store) => store.list(tenant, after, limit).await,
             Self::Embedded(store) => store.list(tenant, after, limit).await,
             Self::Memory(store) => Ok(store.list(tenant, after, limit)),
         }
@@ -166,6 +179,7 @@ impl Store {
 
     pub(super) async fn check(&self) -> Result<(), Error> {
         match self {
+            Self::Redis(store) => store.check().await,
             Self::Embedded(store) => store.check().await,
             Self::Memory(_) => Ok(()),
         }
@@ -174,6 +188,7 @@ impl Store {
     /// Returns once it is worth trying again after a failure.
     pub(super) async fn reachable(&self) {
         match self {
+            Self::Redis(store) => store.reachable().await,
             Self::Embedded(_) | Self::Memory(_) => {}
         }
     }
@@ -181,6 +196,7 @@ impl Store {
     /// Finishes what was begun and lets go of files and connections.
     pub(super) async fn close(&self) {
         match self {
+            Self::Redis(store) => store.close().await,
             Self::Embedded(store) => store.close().await,
             Self::Memory(_) => {}
         }

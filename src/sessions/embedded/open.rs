@@ -1,9 +1,11 @@
-//! Opening the file, and saying what is wrong with it.
+//! The file: opening it, saying what is wrong with it, and opening it again after the disk failed.
 
 use std::fs;
 use std::io;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+use std::time::{Duration, Instant};
 
 use redb::Database;
 
@@ -17,7 +19,56 @@ const CACHE_BYTES: usize = 16 << 20;
 /// checks (and repairs) only after a crash, and trusts what anything else did to the file in between.
 const CHECKED_BYTES: u64 = 64 << 20;
 
-pub(super) fn open(path: &Path) -> Result<Database, Error> {
+/// How long a reader may hold a file that is to be closed.
+const READERS_FINISH: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+pub(super) struct SessionFile {
+    path: PathBuf,
+    /// `None` when closed.
+    database: RwLock<Option<Arc<Database>>>,
+}
+
+impl SessionFile {
+    pub(super) fn open(path: PathBuf) -> Result<Self, Error> {
+        let database = open(&path)?;
+        Ok(Self { path, database: RwLock::new(Some(Arc::new(database))) })
+    }
+
+    /// For one transaction; not to be kept.
+    pub(super) fn database(&self) -> Result<Arc<Database>, Error> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        database.clone().ok_or_else(|| Error::Unavailable(Some("the session file is closed".into())))
+    }
+
+    pub(super) fn close(&self) {
+        close(&mut self.lock());
+    }
+
+    /// The engine refuses to go on after the disk failed once, for instance because it was full. What was committed is
+    /// there again after opening the file anew.
+    pub(super) fn reopen(&self) -> Result<(), Error> {
+        let mut database = self.lock();
+        close(&mut database);
+        *database = Some(Arc::new(open(&self.path)?));
+        Ok(())
+    }
+
+    fn lock(&self) -> RwLockWriteGuard<'_, Option<Arc<Database>>> {
+        self.database.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits for readers, since the file stays locked until the last one is done.
+fn close(database: &mut Option<Arc<Database>>) {
+    let deadline = Instant::now() + READERS_FINISH;
+    while database.as_ref().is_some_and(|database| Arc::strong_count(database) > 1) && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    *database = None;
+}
+
+fn open(path: &Path) -> Result<Database, Error> {
     let cannot_open = |error: io::Error| Error::CannotOpen { path: path.to_owned(), source: Box::new(error) };
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(cannot_open)?;

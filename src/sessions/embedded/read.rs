@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use redb::{Database, ReadTransaction, ReadableDatabase};
 
+use super::open::SessionFile;
 use super::tables::{BY_ACTIVITY, MESSAGES, SESSIONS, StoredSession, StoredTombstone, TOMBSTONES, engine, from_json};
 use crate::sessions::error::Error;
 use crate::sessions::key::SessionKey;
@@ -14,11 +15,17 @@ use crate::sessions::record::Span;
 use crate::sessions::session::SessionSummary;
 use crate::sessions::store::{Read, ReadRequest};
 
-pub(super) struct Snapshot(ReadTransaction);
+pub(super) struct Snapshot {
+    transaction: ReadTransaction,
+    /// Without it, the file could be closed under the transaction.
+    _database: Arc<Database>,
+}
 
 impl Snapshot {
-    pub(super) fn take(database: &Database) -> Result<Self, Error> {
-        database.begin_read().map(Self).map_err(engine)
+    pub(super) fn take(file: &SessionFile) -> Result<Self, Error> {
+        let database = file.database()?;
+        let transaction = database.begin_read().map_err(engine)?;
+        Ok(Self { transaction, _database: database })
     }
 
     pub(super) fn read(&self, key: &SessionKey, request: ReadRequest, now: i64) -> Result<Read, Error> {
@@ -33,20 +40,20 @@ impl Snapshot {
     }
 
     fn session(&self, key: &str) -> Result<Option<StoredSession>, Error> {
-        let sessions = self.0.open_table(SESSIONS).map_err(engine)?;
+        let sessions = self.transaction.open_table(SESSIONS).map_err(engine)?;
         let stored = sessions.get(key).map_err(engine)?;
         stored.map(|json| from_json(json.value())).transpose()
     }
 
     fn tombstone(&self, key: &str) -> Result<Option<StoredTombstone>, Error> {
-        let tombstones = self.0.open_table(TOMBSTONES).map_err(engine)?;
+        let tombstones = self.transaction.open_table(TOMBSTONES).map_err(engine)?;
         let stored = tombstones.get(key).map_err(engine)?;
         stored.map(|json| from_json(json.value())).transpose()
     }
 
     /// The messages from number `from` on; none may be missing.
     fn messages(&self, session: &StoredSession, from: u64) -> Result<Vec<Arc<Message>>, Error> {
-        let table = self.0.open_table(MESSAGES).map_err(engine)?;
+        let table = self.transaction.open_table(MESSAGES).map_err(engine)?;
         let range = table.range((session.number, from)..(session.number, session.record.seq)).map_err(engine)?;
         let mut messages = Vec::new();
         for entry in range {
@@ -81,7 +88,7 @@ impl Snapshot {
             Some(position) => (position.last_activity, position.session_id.as_str()),
             None => (i64::MAX, ""),
         };
-        let by_activity = self.0.open_table(BY_ACTIVITY).map_err(engine)?;
+        let by_activity = self.transaction.open_table(BY_ACTIVITY).map_err(engine)?;
         let newest_first = by_activity.range((tenant, i64::MIN, "")..(tenant, activity, id)).map_err(engine)?.rev();
         let mut listed = Vec::new();
         for entry in newest_first {

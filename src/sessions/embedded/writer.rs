@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use redb::{Database, Durability};
+use redb::Durability;
 use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 
+use super::open::SessionFile;
 use super::tables::{self, engine};
 use super::write::Tables;
 use crate::sessions::error::Error;
@@ -37,10 +38,10 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(database: Arc<Database>, ttl: Option<Duration>, max_messages: usize) -> Self {
+    pub(super) fn start(file: Arc<SessionFile>, ttl: Option<Duration>, max_messages: usize) -> Self {
         let (queue, queued) = channel();
         let thread = std::thread::Builder::new().name("sessions-writer".into());
-        let writing = Writing { database, ttl, max_messages };
+        let writing = Writing { file, ttl, max_messages };
         let thread = thread.spawn(move || writing.run(&queued)).expect("a thread can be started");
         Self { queue, thread: Mutex::new(Some(thread)) }
     }
@@ -71,7 +72,7 @@ impl Writer {
 }
 
 struct Writing {
-    database: Arc<Database>,
+    file: Arc<SessionFile>,
     ttl: Option<Duration>,
     max_messages: usize,
 }
@@ -111,6 +112,11 @@ impl Writing {
         for answer in answers {
             (answer.send)(committed.as_ref().err());
         }
+        if committed.is_err()
+            && let Err(error) = self.file.reopen()
+        {
+            tracing::warn!(error = &error as &dyn std::error::Error, "cannot open the session file again");
+        }
     }
 
     fn apply(&self, tables: &mut Tables<'_>, work: Work) -> Answer {
@@ -145,7 +151,8 @@ impl Writing {
         durable: bool,
         change: impl FnOnce(&mut Tables<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let mut transaction = self.database.begin_write().map_err(engine)?;
+        let database = self.file.database()?;
+        let mut transaction = database.begin_write().map_err(engine)?;
         let durability = if durable { Durability::Immediate } else { Durability::None };
         transaction.set_durability(durability).map_err(engine)?;
         let mut tables = Tables::open(&transaction, self.ttl, tables::now())?;

@@ -48,7 +48,7 @@ fn whole_turns_are_trimmed() {
 fn a_number_is_appended_once() {
     let record = first_turn();
     let again = decide(Some(&record), None, &append(1, Seen::NOTHING, 1000), 10);
-    assert_eq!(again, Decision::Done(record.appended()));
+    assert_eq!(again, Decision::Done(Appended::Repeated { seq: 2 }));
 }
 
 #[test]
