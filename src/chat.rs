@@ -1,0 +1,3 @@
+//! One turn of chat.
+
+pub mod history;
