@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::model_server::ModelServer;
 
 /// Retries at once; waits as long as it takes.
-pub fn options(server: &ModelServer) -> OpenAiChatOptions {
+pub(crate) fn options(server: &ModelServer) -> OpenAiChatOptions {
     OpenAiChatOptions {
         base_url: server.base_url().to_owned(),
         api_key: None,
@@ -25,15 +25,15 @@ pub fn options(server: &ModelServer) -> OpenAiChatOptions {
     }
 }
 
-pub fn answerer(options: OpenAiChatOptions) -> Answerer {
+pub(crate) fn answerer(options: OpenAiChatOptions) -> Answerer {
     Answerer::OpenAi(OpenAiChat::new(options).unwrap())
 }
 
-pub fn client(server: &ModelServer) -> Answerer {
+pub(crate) fn client(server: &ModelServer) -> Answerer {
     answerer(options(server))
 }
 
-pub fn question(message: &str) -> Question {
+pub(crate) fn question(message: &str) -> Question {
     Question {
         message: message.to_owned(),
         standalone: message.to_owned(),
@@ -42,7 +42,7 @@ pub fn question(message: &str) -> Question {
     }
 }
 
-pub fn source(n: usize, text: &str) -> SourceDocument {
+pub(crate) fn source(n: usize, text: &str) -> SourceDocument {
     SourceDocument {
         n,
         id: Uuid::from_u128(n as u128),
@@ -60,16 +60,16 @@ pub fn source(n: usize, text: &str) -> SourceDocument {
 }
 
 /// Far away: no test is to meet it.
-pub fn far() -> Instant {
+pub(crate) fn far() -> Instant {
     Instant::now() + Duration::from_secs(120)
 }
 
-pub async fn begin(answerer: &Answerer) -> Result<Answer, Error> {
+pub(crate) async fn begin(answerer: &Answerer) -> Result<Answer, Error> {
     answerer.answer(question("What is machine learning?"), far()).await
 }
 
 /// The pieces of an answer and its completion.
-pub async fn read(mut answer: Answer) -> Result<(Vec<String>, Completion), Error> {
+pub(crate) async fn read(mut answer: Answer) -> Result<(Vec<String>, Completion), Error> {
     let mut pieces = Vec::new();
     while let Some(event) = answer.next().await {
         match event? {
@@ -83,6 +83,6 @@ pub async fn read(mut answer: Answer) -> Result<(Vec<String>, Completion), Error
     panic!("the answer ended without a completion or an error");
 }
 
-pub async fn ask(answerer: &Answerer) -> Result<(Vec<String>, Completion), Error> {
+pub(crate) async fn ask(answerer: &Answerer) -> Result<(Vec<String>, Completion), Error> {
     read(begin(answerer).await?).await
 }

@@ -22,7 +22,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
 
 /// What the server does with one request.
-pub enum Reply {
+pub(crate) enum Reply {
     /// Streams the text word by word, as fast as it is read, with usage when the request asks for it.
     Answer(String),
     /// Like `Answer`, but with the words as the test sends them; the answer ends when the sender is dropped.
@@ -44,41 +44,41 @@ pub enum Reply {
 }
 
 impl Reply {
-    pub fn answer(text: &str) -> Self {
+    pub(crate) fn answer(text: &str) -> Self {
         Self::Answer(text.to_owned())
     }
 
-    pub fn live() -> (mpsc::UnboundedSender<String>, Self) {
+    pub(crate) fn live() -> (mpsc::UnboundedSender<String>, Self) {
         let (words, receiver) = mpsc::unbounded_channel();
         (words, Self::Live(receiver))
     }
 
-    pub fn refuse(status: u16) -> Self {
+    pub(crate) fn refuse(status: u16) -> Self {
         Self::Refuse { status, code: "refused", retry_after: None }
     }
 
-    pub fn events(events: impl IntoIterator<Item = Value>) -> Self {
+    pub(crate) fn events(events: impl IntoIterator<Item = Value>) -> Self {
         Self::Events(events.into_iter().map(|event| event.to_string()).collect())
     }
 }
 
 /// One request as it arrived.
 #[derive(Debug, Clone)]
-pub struct RecordedRequest {
-    pub authorization: Option<String>,
-    pub body: Value,
+pub(crate) struct RecordedRequest {
+    pub(crate) authorization: Option<String>,
+    pub(crate) body: Value,
 }
 
 impl RecordedRequest {
     /// The content of the first message with this role.
-    pub fn message(&self, role: &str) -> &str {
+    pub(crate) fn message(&self, role: &str) -> &str {
         let messages = self.body["messages"].as_array().expect("a list of messages");
         let message = messages.iter().find(|message| message["role"] == role).expect("a message with the role");
         message["content"].as_str().expect("a text content")
     }
 }
 
-pub struct ModelServer {
+pub(crate) struct ModelServer {
     base_url: String,
     shared: Arc<Shared>,
     /// Its own, so that dropping it cuts every connection, and a busy test does not slow the server.
@@ -97,7 +97,7 @@ struct Shared {
 
 impl ModelServer {
     /// Answers `Hello. [1]` until told otherwise.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let shared = Arc::new(Shared {
             replies: Mutex::default(),
             always: Mutex::new(Box::new(|| Reply::answer("Hello. [1]"))),
@@ -122,41 +122,41 @@ impl ModelServer {
     }
 
     /// With `/v1`, as `--openai-base-url` takes it.
-    pub fn base_url(&self) -> &str {
+    pub(crate) fn base_url(&self) -> &str {
         &self.base_url
     }
 
-    pub fn then(&self, reply: Reply) -> &Self {
+    pub(crate) fn then(&self, reply: Reply) -> &Self {
         self.shared.replies.lock().expect("no panic while held").push_back(reply);
         self
     }
 
-    pub fn always(&self, reply: impl Fn() -> Reply + Send + 'static) -> &Self {
+    pub(crate) fn always(&self, reply: impl Fn() -> Reply + Send + 'static) -> &Self {
         *self.shared.always.lock().expect("no panic while held") = Box::new(reply);
         self
     }
 
-    pub fn requests(&self) -> Vec<RecordedRequest> {
+    pub(crate) fn requests(&self) -> Vec<RecordedRequest> {
         self.shared.requests.borrow().clone()
     }
 
-    pub fn last_request(&self) -> RecordedRequest {
+    pub(crate) fn last_request(&self) -> RecordedRequest {
         self.requests().pop().expect("a request was made")
     }
 
     /// How many connections the requests came over.
-    pub fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.shared.clients.lock().expect("no panic while held").len()
     }
 
     /// Waits until `count` requests have arrived; the caller's test deadline bounds the wait.
-    pub async fn received(&self, count: usize) {
+    pub(crate) async fn received(&self, count: usize) {
         let mut requests = self.shared.requests.subscribe();
         requests.wait_for(|requests| requests.len() >= count).await.expect("the server is alive");
     }
 
     /// Waits until a client has given up an answer that was still being written.
-    pub async fn abandoned(&self) {
+    pub(crate) async fn abandoned(&self) {
         let mut abandoned = self.shared.abandoned.subscribe();
         abandoned.wait_for(|count| *count > 0).await.expect("the server is alive");
     }
@@ -193,7 +193,11 @@ async fn complete(
         Reply::Stall => std::future::pending().await,
         Reply::StallAfter(text) => deltas(stream::iter(words(&text))).chain(stream::pending()).boxed(),
         Reply::CutAfter(text) => {
-            let cut = stream::once(async { Err(std::io::Error::other("cut")) });
+            let cut = stream::once(async {
+                // Once pending, so that what was written before is sent: an error throws away what is buffered.
+                tokio::task::yield_now().await;
+                Err(std::io::Error::other("cut"))
+            });
             deltas(stream::iter(words(&text))).chain(cut).boxed()
         }
         Reply::EndAfter(text) => deltas(stream::iter(words(&text))).boxed(),
