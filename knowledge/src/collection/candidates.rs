@@ -58,9 +58,7 @@ impl Versions {
             let of_document = Condition::is(DOCUMENT_ID, document.to_string());
             filter.and_not(match current {
                 None => of_document,
-                Some(current) => {
-                    Condition::Nested(Filter::all([of_document]).and_not(payload::of_version(current)))
-                }
+                Some(current) => Condition::Nested(Filter::all([of_document]).and_not(payload::of_version(current))),
             })
         })
     }

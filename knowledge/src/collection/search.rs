@@ -86,7 +86,8 @@ impl Collection {
         let mut dropped_before = Vec::new();
         for pass in 1.. {
             let ranked = self.rank(stored, &query, &versions).await?;
-            let points = store.retrieve(stored, &ids_to_read(&ranked, query.limit), Fields::Only(&payload::HIT)).await?;
+            let points =
+                store.retrieve(stored, &ids_to_read(&ranked, query.limit), Fields::Only(&payload::HIT)).await?;
             let mut chunks = versions.take_in(points, &ranked)?;
             let outdated = ranked.iter().any(|ranked| versions.reason_to_drop(&ranked.whose).is_some());
             if !outdated || pass == MOST_PASSES {

@@ -162,11 +162,8 @@ async fn versions_written_before(
     stored: &str,
     time: Timestamp,
 ) -> Result<HashMap<(Uuid, String), Timestamp>, Error> {
-    let filter = Filter::all([
-        payload::our_tenant(),
-        payload::is_chunk(),
-        Condition::NotAfter { field: INGESTED_AT, time },
-    ]);
+    let filter =
+        Filter::all([payload::our_tenant(), payload::is_chunk(), Condition::NotAfter { field: INGESTED_AT, time }]);
     let fields = Fields::Only(&[DOCUMENT_ID, VERSION, INGESTED_AT]);
     let mut versions = HashMap::new();
     let mut from = None;

@@ -75,11 +75,7 @@ pub(super) fn to_engine_filter(filter: &Filter) -> EngineFilter {
         let converted: Vec<_> = conditions.iter().map(to_engine_condition).collect();
         (!converted.is_empty()).then_some(converted)
     };
-    EngineFilter {
-        must: conditions(&filter.must),
-        must_not: conditions(&filter.must_not),
-        ..EngineFilter::new()
-    }
+    EngineFilter { must: conditions(&filter.must), must_not: conditions(&filter.must_not), ..EngineFilter::new() }
 }
 
 fn to_engine_condition(condition: &Condition) -> EngineCondition {
@@ -112,7 +108,8 @@ pub(super) fn to_engine_query(query: RankingQuery<'_>) -> Result<QueryRequest, E
     Ok(QueryRequest {
         prefetches: Vec::new(),
         query: Some(ScoringQuery::Vector(QueryEnum::Nearest(nearest))),
-        filter: Some(to_engine_filter(&query.filter)).filter(|filter| filter.must.is_some() || filter.must_not.is_some()),
+        filter: Some(to_engine_filter(&query.filter))
+            .filter(|filter| filter.must.is_some() || filter.must_not.is_some()),
         score_threshold: None::<OrderedFloat<f32>>,
         limit: query.limit,
         offset: 0,
