@@ -48,7 +48,7 @@ pub(super) const HIT: [&str; 13] = [
 ];
 
 pub(super) fn schema(dimension: usize) -> CollectionSchema {
-    let indexed = [
+    let filtered = [
         (KIND, FieldKind::Keyword),
         (TENANT, FieldKind::Keyword),
         (DOCUMENT_ID, FieldKind::Uuid),
@@ -56,7 +56,7 @@ pub(super) fn schema(dimension: usize) -> CollectionSchema {
         (TAGS, FieldKind::Keyword),
         (INGESTED_AT, FieldKind::Timestamp),
     ];
-    CollectionSchema { dimension, indexed: indexed.into() }
+    CollectionSchema { dimension, filtered: filtered.into(), beside_others: [VERSION, INGESTED_AT].into() }
 }
 
 pub(super) fn our_tenant() -> Condition {
