@@ -23,7 +23,7 @@ use uuid::Uuid;
 pub use document::{Chunk, Document, Filter, NewChunk, NewDocument};
 pub use error::Error;
 pub use fingerprint::{EmbeddingIdentity, Fingerprint, embedded_text};
-pub use fusion::{Fused, Ranked};
+pub use fusion::Ranked;
 pub use listing::Page;
 pub use search::{Candidate, Dropped, Hit, SearchMode, SearchQuery, SearchResult};
 pub use sweep::{OLD_VERSIONS_STAY, ORPHANS_STAY, Swept};

@@ -8,6 +8,7 @@ mod bm25;
 mod embedded;
 mod error;
 mod point;
+mod qdrant;
 
 use std::path::Path;
 
@@ -18,15 +19,18 @@ pub use bm25::Bm25;
 pub use embedded::EmbeddedStore;
 pub use error::Error;
 pub use point::{
-    CollectionSchema, Condition, Fields, FieldKind, Filter, Payload, Point, RankingQuery, RankingVector, ScoredPoint,
+    CollectionSchema, Condition, FieldKind, Fields, Filter, Payload, Point, RankingQuery, RankingVector, ScoredPoint,
     ScrollPage, SparseVector, StoredPoint,
 };
+pub use qdrant::QdrantStore;
 
+use crate::secret::Secret;
 
 /// A closed set of backends; cheap to clone, all clones share one engine or one pool of connections.
 #[derive(Debug, Clone)]
 pub enum VectorStore {
     Embedded(EmbeddedStore),
+    Qdrant(QdrantStore),
 }
 
 /// Delegates to whichever backend this is; both have the same methods.
@@ -34,6 +38,7 @@ macro_rules! delegate {
     ($store:expr, $method:ident($($argument:expr),*)) => {
         match $store {
             VectorStore::Embedded(store) => store.$method($($argument),*).await,
+            VectorStore::Qdrant(store) => store.$method($($argument),*).await,
         }
     };
 }
@@ -45,9 +50,16 @@ impl VectorStore {
         EmbeddedStore::open(folder).await.map(Self::Embedded)
     }
 
+    /// A client of the Qdrant server at `url` (gRPC). Connects on first use and again after every interruption, so a
+    /// server that is down makes calls fail with [`Error::Unavailable`] until it is back, and this succeed.
+    pub async fn connect(url: &str, api_key: Option<&Secret>) -> Result<Self, Error> {
+        QdrantStore::connect(url, api_key).map(Self::Qdrant)
+    }
+
     pub fn backend(&self) -> &'static str {
         match self {
             Self::Embedded(_) => "embedded",
+            Self::Qdrant(_) => "qdrant",
         }
     }
 
@@ -94,11 +106,7 @@ impl VectorStore {
     }
 
     /// Several rankings of one collection in one round trip, each best first.
-    pub async fn rank(
-        &self,
-        collection: &str,
-        queries: Vec<RankingQuery<'_>>,
-    ) -> Result<Vec<Vec<ScoredPoint>>, Error> {
+    pub async fn rank(&self, collection: &str, queries: Vec<RankingQuery<'_>>) -> Result<Vec<Vec<ScoredPoint>>, Error> {
         delegate!(self, rank(collection, queries))
     }
 
@@ -133,6 +141,7 @@ impl VectorStore {
     pub async fn compact(&self, collection: &str) -> Result<(), Error> {
         match self {
             Self::Embedded(store) => store.compact(collection).await,
+            Self::Qdrant(_) => Ok(()),
         }
     }
 
@@ -140,6 +149,7 @@ impl VectorStore {
     pub async fn close(&self) -> Result<(), Error> {
         match self {
             Self::Embedded(store) => store.close().await,
+            Self::Qdrant(_) => Ok(()),
         }
     }
 }

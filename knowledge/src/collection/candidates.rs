@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::document::Chunk;
@@ -16,6 +17,8 @@ pub(super) struct Versions {
     current: HashMap<Uuid, String>,
     /// Documents of which other versions were met, and their current version then.
     outdated: HashMap<Uuid, Option<String>>,
+    /// Some document became current only after the ranking began, which may have seen a part of its chunks.
+    changed_meanwhile: bool,
 }
 
 impl Versions {
@@ -25,11 +28,14 @@ impl Versions {
         &mut self,
         points: Vec<StoredPoint>,
         ranked: &[RankedChunk],
+        began: Timestamp,
     ) -> Result<HashMap<Uuid, Chunk>, Error> {
         let mut chunks = HashMap::new();
         self.current.clear();
+        self.changed_meanwhile = false;
         for point in points {
             if let Some(current) = text_field(&point.payload, CURRENT) {
+                self.changed_meanwhile |= payload::read_written_at(point.id, &point.payload)? >= began;
                 self.current.insert(point.id, current.to_owned());
             } else {
                 chunks.insert(point.id, payload::read_chunk(point)?);
@@ -42,6 +48,11 @@ impl Versions {
             }
         }
         Ok(chunks)
+    }
+
+    /// Whether the candidates are not what a search may answer with.
+    pub(super) fn ask_again(&self, ranked: &[RankedChunk]) -> bool {
+        self.changed_meanwhile || ranked.iter().any(|ranked| self.reason_to_drop(&ranked.whose).is_some())
     }
 
     pub(super) fn reason_to_drop(&self, whose: &Whose) -> Option<Dropped> {
@@ -58,9 +69,7 @@ impl Versions {
             let of_document = Condition::is(DOCUMENT_ID, document.to_string());
             filter.and_not(match current {
                 None => of_document,
-                Some(current) => {
-                    Condition::Nested(Filter::all([of_document]).and_not(payload::of_version(current)))
-                }
+                Some(current) => Condition::Nested(Filter::all([of_document]).and_not(payload::of_version(current))),
             })
         })
     }

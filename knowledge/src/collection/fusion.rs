@@ -19,16 +19,16 @@ pub struct Ranked {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub struct Fused {
-    pub id: Uuid,
+pub(super) struct Fused {
+    pub(super) id: Uuid,
     /// 0 to 2 for nearly all; beyond that for scores more than 3σ from the mean.
-    pub score: f32,
-    pub dense: Option<Ranked>,
-    pub bm25: Option<Ranked>,
+    pub(super) score: f32,
+    pub(super) dense: Option<Ranked>,
+    pub(super) bm25: Option<Ranked>,
 }
 
 /// Best first; equal scores by id. Neither list needs an order, and either may be empty.
-pub fn fuse(dense: &[(Uuid, f32)], bm25: &[(Uuid, f32)]) -> Vec<Fused> {
+pub(super) fn fuse(dense: &[(Uuid, f32)], bm25: &[(Uuid, f32)]) -> Vec<Fused> {
     let mut fused: HashMap<Uuid, Fused> = HashMap::with_capacity(dense.len() + bm25.len());
     let absent = |id| Fused { id, score: 0.0, dense: None, bm25: None };
     for (id, ranked, normalised) in rank(dense) {

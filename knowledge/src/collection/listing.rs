@@ -20,7 +20,12 @@ pub struct Page<T> {
 
 impl Collection {
     /// The documents that pass `filter`, in an order that stays the same, `limit` (at least 1) at a time.
-    pub async fn documents(&self, filter: &Filter, cursor: Option<&str>, limit: usize) -> Result<Page<Document>, Error> {
+    pub async fn documents(
+        &self,
+        filter: &Filter,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Document>, Error> {
         let from = cursor.map(read_cursor).transpose()?;
         let filter = self.store_filter(filter).and(payload::is_document());
         let stored = self.stored().await?;

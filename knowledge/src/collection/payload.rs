@@ -8,7 +8,9 @@ use uuid::Uuid;
 
 use super::document::{Chunk, Document};
 use super::error::Error;
-use crate::vector_store::{CollectionSchema, Condition, FieldKind, Payload, Point, SparseVector, StoredPoint, text_field};
+use crate::vector_store::{
+    CollectionSchema, Condition, FieldKind, Payload, Point, SparseVector, StoredPoint, text_field,
+};
 
 pub(super) const KIND: &str = "kind";
 pub(super) const TENANT: &str = "tenant";
@@ -30,12 +32,23 @@ pub(super) const WHOSE: [&str; 2] = [DOCUMENT_ID, VERSION];
 
 /// What makes a hit, and the document's point of it tells the current version.
 pub(super) const HIT: [&str; 13] = [
-    CURRENT, DOCUMENT_ID, VERSION, TAGS, INGESTED_AT, "source", "title", "heading", "page", "number", "start", "end",
+    CURRENT,
+    DOCUMENT_ID,
+    VERSION,
+    TAGS,
+    INGESTED_AT,
+    "source",
+    "title",
+    "heading",
+    "page",
+    "number",
+    "start",
+    "end",
     "text",
 ];
 
 pub(super) fn schema(dimension: usize) -> CollectionSchema {
-    let indexed = [
+    let filtered = [
         (KIND, FieldKind::Keyword),
         (TENANT, FieldKind::Keyword),
         (DOCUMENT_ID, FieldKind::Uuid),
@@ -43,7 +56,7 @@ pub(super) fn schema(dimension: usize) -> CollectionSchema {
         (TAGS, FieldKind::Keyword),
         (INGESTED_AT, FieldKind::Timestamp),
     ];
-    CollectionSchema { dimension, indexed: indexed.into() }
+    CollectionSchema { dimension, filtered: filtered.into(), beside_others: [VERSION, INGESTED_AT].into() }
 }
 
 pub(super) fn our_tenant() -> Condition {

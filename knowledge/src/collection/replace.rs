@@ -127,12 +127,7 @@ impl Collection {
     }
 
     /// What an earlier, longer list of chunks under the same version left over.
-    async fn delete_chunks_from(
-        &self,
-        stored: &str,
-        header: &Header,
-        numbers: Range<usize>,
-    ) -> Result<(), Error> {
+    async fn delete_chunks_from(&self, stored: &str, header: &Header, numbers: Range<usize>) -> Result<(), Error> {
         let id = |number| names::chunk_id(&self.inner.name, &header.source, &header.version, number);
         let ids: Vec<_> = numbers.map(id).collect();
         Ok(self.inner.store.delete_points(stored, &ids).await?)

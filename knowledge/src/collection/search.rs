@@ -16,8 +16,8 @@ use crate::vector_store::{Fields, RankingQuery, RankingVector, ScoredPoint};
 /// Each ranking goes this deep (or to the limit asked for, if that is deeper) before they are fused.
 const CANDIDATES: usize = 100;
 
-/// A search is repeated when it met chunks of a version that is not current. Once is enough unless the same documents
-/// are replaced again within the milliseconds that a search takes.
+/// A search is repeated when it met chunks of a version that is not current, or a document that became current while it
+/// ran. Once is enough unless documents are replaced again within the milliseconds that a search takes.
 const MOST_PASSES: usize = 4;
 
 #[derive(Debug, Clone)]
@@ -85,11 +85,12 @@ impl Collection {
         let mut versions = Versions::default();
         let mut dropped_before = Vec::new();
         for pass in 1.. {
+            let began = payload::now();
             let ranked = self.rank(stored, &query, &versions).await?;
-            let points = store.retrieve(stored, &ids_to_read(&ranked, query.limit), Fields::Only(&payload::HIT)).await?;
-            let mut chunks = versions.take_in(points, &ranked)?;
-            let outdated = ranked.iter().any(|ranked| versions.reason_to_drop(&ranked.whose).is_some());
-            if !outdated || pass == MOST_PASSES {
+            let points =
+                store.retrieve(stored, &ids_to_read(&ranked, query.limit), Fields::Only(&payload::HIT)).await?;
+            let mut chunks = versions.take_in(points, &ranked, began)?;
+            if !versions.ask_again(&ranked) || pass == MOST_PASSES {
                 return Ok(result(ranked, &versions, query.limit, &mut chunks, dropped_before));
             }
             let outdated = ranked.into_iter().zip(1..).filter_map(|(ranked, rank)| {

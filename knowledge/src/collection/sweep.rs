@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Weak;
 use std::time::Duration;
 
+use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -23,6 +24,9 @@ pub const OLD_VERSIONS_STAY: Duration = Duration::from_secs(60);
 pub const ORPHANS_STAY: Duration = Duration::from_secs(3600);
 
 const POINTS_PER_PAGE: usize = 1000;
+
+/// The embedded engine waits for the disk once for all that come together.
+const REMOVALS_AT_ONCE: usize = 32;
 
 /// What a sweep removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -69,12 +73,33 @@ impl Drop for Superseded {
 }
 
 async fn remove_when_due(collection: Weak<Inner>, mut queue: mpsc::UnboundedReceiver<(Instant, OldVersion)>) {
-    while let Some((due, old)) = queue.recv().await {
+    let mut next = queue.recv().await;
+    while let Some((due, old)) = next.take() {
         tokio::time::sleep_until(due).await;
         let Some(inner) = collection.upgrade() else { return };
-        if let Err(error) = (Collection { inner }).remove_old_version(&old).await {
-            let message = "an old version could not be removed; the next sweep will";
-            tracing::warn!(document.id = %old.document_id, error.message = %error, message);
+        let mut all_due = vec![old];
+        while let Ok((due, old)) = queue.try_recv() {
+            if due <= Instant::now() {
+                all_due.push(old);
+            } else {
+                next = Some((due, old));
+                break;
+            }
+        }
+        let collection = Collection { inner };
+        let remove = |old| {
+            let collection = &collection;
+            async move {
+                if let Err(error) = collection.remove_old_version(&old).await {
+                    let message = "an old version could not be removed; the next sweep will";
+                    tracing::warn!(document.id = %old.document_id, error.message = %error, message);
+                }
+            }
+        };
+        stream::iter(all_due).for_each_concurrent(REMOVALS_AT_ONCE, remove).await;
+        if next.is_none() {
+            drop(collection);
+            next = queue.recv().await;
         }
     }
 }
@@ -97,6 +122,7 @@ impl Collection {
         let versions = versions_written_before(store, stored, settled).await?;
         let documents = self.documents_of(stored, &versions).await?;
         let mut swept = Swept::default();
+        let mut outdated = Vec::new();
         for ((document_id, version), oldest) in versions {
             let document = documents.get(&document_id);
             if document.is_some_and(|document| document.version == version) {
@@ -114,8 +140,10 @@ impl Collection {
                 }
                 Some(_) | None => continue,
             };
-            self.remove_chunks(&OldVersion { document_id, version, written_before }).await?;
+            outdated.push(OldVersion { document_id, version, written_before });
         }
+        let remove = |old| async move { self.remove_chunks(&old).await };
+        stream::iter(outdated).map(Ok).try_for_each_concurrent(REMOVALS_AT_ONCE, remove).await?;
         store.compact(stored).await?;
         Ok(swept)
     }
@@ -162,11 +190,8 @@ async fn versions_written_before(
     stored: &str,
     time: Timestamp,
 ) -> Result<HashMap<(Uuid, String), Timestamp>, Error> {
-    let filter = Filter::all([
-        payload::our_tenant(),
-        payload::is_chunk(),
-        Condition::NotAfter { field: INGESTED_AT, time },
-    ]);
+    let filter =
+        Filter::all([payload::our_tenant(), payload::is_chunk(), Condition::NotAfter { field: INGESTED_AT, time }]);
     let fields = Fields::Only(&[DOCUMENT_ID, VERSION, INGESTED_AT]);
     let mut versions = HashMap::new();
     let mut from = None;

@@ -70,10 +70,7 @@ impl EmbeddedStore {
             let _changing = self.inner.changing.lock().await;
             let (schema, path) = (schema.clone(), path.clone());
             let unfinished = self.unfinished_path();
-            blocking(move || {
-                if path.exists() { Ok(()) } else { Shard::create(&path, &unfinished, &schema) }
-            })
-            .await?;
+            blocking(move || if path.exists() { Ok(()) } else { Shard::create(&path, &unfinished, &schema) }).await?;
         }
         self.shard(collection).await?.ensure_indexes(schema).await
     }

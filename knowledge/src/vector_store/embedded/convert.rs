@@ -49,9 +49,10 @@ pub(super) fn delete_matching(filter: &Filter) -> UpdateOperation {
     UpdateOperation::PointOperation(PointOperations::DeletePointsByFilter(to_engine_filter(filter)))
 }
 
-/// Operations for the indexes of the schema that are not `present`.
+/// Operations for the indexes of the schema that pay here and are not `present`.
 pub(super) fn create_indexes(schema: &CollectionSchema, present: &[String]) -> Vec<UpdateOperation> {
-    let missing = schema.indexed.iter().filter(|(field, _)| !present.iter().any(|present| present == *field));
+    let deciding = schema.filtered.iter().filter(|(field, _)| !schema.beside_others.contains(*field));
+    let missing = deciding.filter(|(field, _)| !present.iter().any(|present| present == *field));
     let create = |(field, kind): (&&'static str, &FieldKind)| {
         let kind = match kind {
             FieldKind::Keyword => PayloadSchemaType::Keyword,
@@ -75,11 +76,7 @@ pub(super) fn to_engine_filter(filter: &Filter) -> EngineFilter {
         let converted: Vec<_> = conditions.iter().map(to_engine_condition).collect();
         (!converted.is_empty()).then_some(converted)
     };
-    EngineFilter {
-        must: conditions(&filter.must),
-        must_not: conditions(&filter.must_not),
-        ..EngineFilter::new()
-    }
+    EngineFilter { must: conditions(&filter.must), must_not: conditions(&filter.must_not), ..EngineFilter::new() }
 }
 
 fn to_engine_condition(condition: &Condition) -> EngineCondition {
@@ -112,7 +109,8 @@ pub(super) fn to_engine_query(query: RankingQuery<'_>) -> Result<QueryRequest, E
     Ok(QueryRequest {
         prefetches: Vec::new(),
         query: Some(ScoringQuery::Vector(QueryEnum::Nearest(nearest))),
-        filter: Some(to_engine_filter(&query.filter)).filter(|filter| filter.must.is_some() || filter.must_not.is_some()),
+        filter: Some(to_engine_filter(&query.filter))
+            .filter(|filter| filter.must.is_some() || filter.must_not.is_some()),
         score_threshold: None::<OrderedFloat<f32>>,
         limit: query.limit,
         offset: 0,

@@ -115,9 +115,7 @@ fn write_until_closed(engine: &RwLock<Option<EdgeShard>>, mut queue: mpsc::Recei
 
 fn apply_and_flush(engine: &EdgeShard, work: Vec<Work>) -> Vec<Result<(), Error>> {
     let apply = |work| match work {
-        Work::Update(operation) => {
-            engine.update(*operation).map_err(|error| Error::engine("a write failed", error))
-        }
+        Work::Update(operation) => engine.update(*operation).map_err(|error| Error::engine("a write failed", error)),
         Work::Compact => {
             engine.optimize().map(|_| ()).map_err(|error| Error::engine("compacting the vectors failed", error))
         }
