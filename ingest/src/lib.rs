@@ -1,1 +1,4 @@
-//! x
+//! Finds documents, extracts and chunks their text, embeds the chunks and writes them into a collection.
+
+pub mod discover;
+pub mod extract;
