@@ -92,9 +92,11 @@ fn named_file(root: &Root, file: &Path) -> Found {
             Found::File(Candidate { path, source, bytes: metadata.len(), asked_for: true })
         }
         Ok(_) => Found::Skipped { source, reason: "not a regular file".to_owned() },
-        Err(error) => {
-            Found::Unreadable { source, reason: format!("cannot be read: {error}"), advice: CHECK_PERMISSIONS.to_owned() }
-        }
+        Err(error) => Found::Unreadable {
+            source,
+            reason: format!("cannot be read: {error}"),
+            advice: CHECK_PERMISSIONS.to_owned(),
+        },
     }
 }
 

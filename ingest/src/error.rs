@@ -20,7 +20,9 @@ pub fn is_store_unreachable(error: &collection::Error) -> bool {
     use vector_store::Error as Store;
     match error {
         collection::Error::Store(error) => match error {
-            Store::Unavailable { .. } | Store::Timeout { .. } | Store::InUse { .. } | Store::Unauthorized { .. } => true,
+            Store::Unavailable { .. } | Store::Timeout { .. } | Store::InUse { .. } | Store::Unauthorized { .. } => {
+                true
+            }
             Store::WrongDimension { .. }
             | Store::NotFound { .. }
             | Store::Corrupt { .. }

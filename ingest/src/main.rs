@@ -89,9 +89,12 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// Warnings and errors, to where they do not mix with `--json`.
+/// Warnings of our own code, to where they do not mix with `--json`; what libraries warn of is for developers.
 fn trace() {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(EnvFilter::new("warn")).init();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(EnvFilter::new("off,ingest=warn,footnote_ingest=warn,footnote_knowledge=warn"))
+        .init();
     // A parser that panics is in the report as the file's failure; its message would tear the progress bar.
     std::panic::set_hook(Box::new(|panic| tracing::debug!(%panic, "panicked")));
 }

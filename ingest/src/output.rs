@@ -162,11 +162,11 @@ fn summary(report: &Report) -> String {
             report.chunks_per_second()
         ),
     ];
-    let skipped = report.skipped.iter().map(|skipped| format!("  skipped {}: {}", printable(&skipped.source), skipped.reason));
-    let failed = report
-        .failed
-        .iter()
-        .map(|failed| format!("  failed {}: {}; {}", printable(&failed.source), printable(&failed.reason), failed.advice));
+    let skipped =
+        report.skipped.iter().map(|skipped| format!("  skipped {}: {}", printable(&skipped.source), skipped.reason));
+    let failed = report.failed.iter().map(|failed| {
+        format!("  failed {}: {}; {}", printable(&failed.source), printable(&failed.reason), failed.advice)
+    });
     lines.extend(skipped.chain(failed));
     lines.join("\n")
 }

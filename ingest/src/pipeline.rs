@@ -129,7 +129,8 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
             next
         });
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
-        let prepared = candidates.filter_map(async |found| self.candidate(found)).map(|candidate| self.prepare(candidate));
+        let prepared =
+            candidates.filter_map(async |found| self.candidate(found)).map(|candidate| self.prepare(candidate));
         let mut prepared = std::pin::pin!(prepared.buffer_unordered(threads));
         while let Some(next) = prepared.next().await {
             if let Some(document) = next

@@ -104,7 +104,8 @@ impl<'a> Merged<'a> {
     }
 
     fn append(&mut self, next: Self) {
-        let shared = self.section.path.iter().zip(&next.section.path).take_while(|(one, other)| one.start == other.start);
+        let shared =
+            self.section.path.iter().zip(&next.section.path).take_while(|(one, other)| one.start == other.start);
         let shared = shared.count();
         if self.filling == Filling::Text {
             self.section.path.truncate(shared);

@@ -64,5 +64,9 @@ fn unmarked_utf_16(bytes: &[u8]) -> Option<&'static Encoding> {
 
 /// The ASCII in `bytes`, whatever encoding they are in; UTF-16 too. Good enough to look for a mark or a tag.
 pub(super) fn lossy_ascii(bytes: &[u8]) -> String {
-    bytes.iter().filter(|byte| **byte != 0).map(|byte| if byte.is_ascii() { char::from(*byte) } else { '\u{fffd}' }).collect()
+    bytes
+        .iter()
+        .filter(|byte| **byte != 0)
+        .map(|byte| if byte.is_ascii() { char::from(*byte) } else { '\u{fffd}' })
+        .collect()
 }

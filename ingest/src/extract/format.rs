@@ -69,7 +69,8 @@ impl Format {
 fn begins_as_html(start: &[u8]) -> bool {
     let start = encoding::lossy_ascii(start).to_ascii_lowercase();
     let mut rest = start.trim_start_matches(|character: char| character.is_whitespace() || character == '\u{fffd}');
-    while let Some((skipped, end)) = [("<?xml", "?>"), ("<!--", "-->")].iter().find(|(open, _)| rest.starts_with(open)) {
+    while let Some((skipped, end)) = [("<?xml", "?>"), ("<!--", "-->")].iter().find(|(open, _)| rest.starts_with(open))
+    {
         match rest[skipped.len()..].split_once(end) {
             Some((_, after)) => rest = after.trim_start(),
             None => return false,

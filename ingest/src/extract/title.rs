@@ -4,7 +4,8 @@ use std::path::Path;
 
 /// The file's name without its ending, `_` and `-` read as spaces.
 pub(super) fn from_name(name: &str) -> String {
-    let stem = Path::new(name).file_stem().map(|stem| stem.to_string_lossy().replace(['_', '-'], " ")).unwrap_or_default();
+    let stem =
+        Path::new(name).file_stem().map(|stem| stem.to_string_lossy().replace(['_', '-'], " ")).unwrap_or_default();
     on_one_line(&stem).unwrap_or_else(|| name.to_owned())
 }
 

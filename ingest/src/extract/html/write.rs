@@ -52,9 +52,33 @@ fn is_invisible(name: &LocalName) -> bool {
 
 fn is_block(name: &LocalName) -> bool {
     const BLOCKS: [&str; 27] = [
-        "address", "article", "aside", "body", "button", "caption", "center", "dd", "details", "div", "dl", "dt",
-        "fieldset", "figcaption", "figure", "footer", "form", "header", "hr", "html", "legend", "main", "nav", "p",
-        "search", "section", "summary",
+        "address",
+        "article",
+        "aside",
+        "body",
+        "button",
+        "caption",
+        "center",
+        "dd",
+        "details",
+        "div",
+        "dl",
+        "dt",
+        "fieldset",
+        "figcaption",
+        "figure",
+        "footer",
+        "form",
+        "header",
+        "hr",
+        "html",
+        "legend",
+        "main",
+        "nav",
+        "p",
+        "search",
+        "section",
+        "summary",
     ];
     BLOCKS.contains(&&**name)
 }
