@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use footnote_knowledge::collection::{self, Collection};
-use footnote_knowledge::connect::open_collection;
+use footnote_knowledge::connect::{open_collection, open_embedder};
 use footnote_knowledge::embedding::{self, Embedder};
 use footnote_knowledge::options::{EmbeddingOptions, OpenAiOptions, StoreOptions};
 use tokio::sync::{Mutex, OnceCell};
@@ -103,8 +103,8 @@ impl Library {
 
 impl LibraryOptions {
     async fn open(&self) -> Result<Opened, Error> {
-        let embedder = Embedder::open(&self.embedding, &self.openai).await?;
-        let collection = open_collection(&self.store, &embedder.identity()).await?;
+        let embedder = open_embedder(&self.embedding, &self.openai).await?;
+        let collection = open_collection(&self.store, &embedder).await?;
         Ok(Opened { embedder, collection })
     }
 }
