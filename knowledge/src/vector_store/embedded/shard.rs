@@ -28,7 +28,7 @@ pub(super) const SPARSE: &str = "bm25";
 const POINTS_PER_OPERATION: usize = 64;
 
 /// A log part is allocated at this size, and there are always two.
-const LOG_PART_BYTES: usize = 4 << 20;
+const LOG_PART_BYTES: usize = 1 << 20;
 
 #[derive(Debug)]
 pub(super) struct Shard {
