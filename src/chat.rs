@@ -1,3 +1,4 @@
 //! One turn of chat.
 
+pub mod citations;
 pub mod history;

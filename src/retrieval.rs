@@ -1,1 +1,3 @@
 //! From a message to its source documents.
+
+pub mod standalone;
