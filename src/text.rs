@@ -2,6 +2,7 @@
 //! strings; spans are byte ranges, [`code_points`] turns them into what clients see.
 
 pub mod code_points;
+pub mod markers;
 pub mod passage;
 pub mod sentences;
 pub mod words;

@@ -1,5 +1,7 @@
 //! The sentence with which an answer says that the documents do not contain one.
 
+use crate::text::markers::markers;
+
 /// What the extractive answerer says, and what the prompt tells a model to say.
 pub const NOT_IN_THE_DOCUMENTS: &str = "The documents do not contain an answer to this question.";
 
@@ -7,8 +9,7 @@ pub const NOT_IN_THE_DOCUMENTS: &str = "The documents do not contain an answer t
 ///
 /// An answer that cites a source found something, whatever else it says.
 pub fn is_abstention(answer: &str) -> bool {
-    let cites = answer.split('[').skip(1).any(|after| after.starts_with(|first: char| first.is_ascii_digit()));
-    !cites && words(answer).contains(&words(NOT_IN_THE_DOCUMENTS))
+    markers(answer).is_empty() && words(answer).contains(&words(NOT_IN_THE_DOCUMENTS))
 }
 
 /// Lower-case words between single spaces: models vary quotation marks, capitals and the full stop.

@@ -15,6 +15,7 @@ use template::{Placeholder, Template};
 
 use crate::llm::{Message, Question, Role};
 use crate::source_document::SourceDocument;
+use crate::text::markers::without_markers;
 
 const DEFAULT_SYSTEM: &str = include_str!("../prompts/answer_system.txt");
 const DEFAULT_USER: &str = include_str!("../prompts/answer_user.txt");
@@ -99,40 +100,13 @@ fn history_block(history: &[Message]) -> String {
     for message in history {
         let (speaker, content) = match message.role {
             Role::User => ("You", message.content.trim().to_owned()),
-            Role::Assistant => ("Bot", without_source_numbers(message.content.trim())),
+            Role::Assistant => ("Bot", without_markers(message.content.trim())),
         };
         let content = content.lines().collect::<Vec<_>>().join("\n  ");
         writeln!(block, "{speaker}: {content}").expect("writing to a String does not fail");
     }
     block.push('\n');
     block
-}
-
-fn without_source_numbers(answer: &str) -> String {
-    let mut kept = String::with_capacity(answer.len());
-    let mut rest = answer;
-    while let Some((before, after)) = rest.split_once('[') {
-        match after.split_once(']') {
-            Some((inside, behind)) if is_number_list(inside) => {
-                kept.push_str(before.trim_end_matches(' '));
-                rest = behind;
-            }
-            _ => {
-                kept.push_str(before);
-                kept.push('[');
-                rest = after;
-            }
-        }
-    }
-    kept.push_str(rest);
-    kept
-}
-
-fn is_number_list(inside: &str) -> bool {
-    inside.split(',').all(|number| {
-        let number = number.trim();
-        !number.is_empty() && number.len() <= 3 && number.bytes().all(|byte| byte.is_ascii_digit())
-    })
 }
 
 #[cfg(test)]

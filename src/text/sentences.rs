@@ -70,7 +70,15 @@ fn ends_with_abbreviation(before: &str, next: &str) -> bool {
     // "J. R. R. Tolkien", "George W. Bush", but "vitamin C. It".
     let is_initial = last.chars().count() == 1 && last.chars().all(char::is_uppercase);
     let previous = tokens.find(|token| !token.is_empty());
-    is_initial && next_is_a_name && previous.is_none_or(|previous| previous.starts_with(char::is_uppercase))
+    let in_a_name =
+        previous.is_none_or(|previous| previous.starts_with(char::is_uppercase)) || begins_with_initial(next);
+    is_initial && next_is_a_name && in_a_name
+}
+
+/// `R. R. Tolkien`
+fn begins_with_initial(text: &str) -> bool {
+    let mut characters = text.trim_start().chars();
+    characters.next().is_some_and(char::is_uppercase) && characters.next() == Some('.')
 }
 
 /// `U.S` or `a.m`: letters with dots between them.

@@ -39,8 +39,11 @@ pub fn content_stems(text: &str) -> Vec<String> {
     lower_words(text).iter().filter(|word| !is_function_word(word)).map(|word| stem(word)).collect()
 }
 
-/// `learns`, `learning` → `learn`; a possessive is the word without it.
+/// `learns`, `learning` → `learn`; a possessive is the word without it, a number has no separators.
 pub fn stem(lower_word: &str) -> String {
+    if lower_word.starts_with(|first: char| first.is_ascii_digit()) {
+        return lower_word.replace(',', "");
+    }
     let word = lower_word.strip_suffix("'s").unwrap_or(lower_word);
     ENGLISH.stem(word).into_owned()
 }
@@ -74,6 +77,7 @@ mod tests {
             content_stems("How does machine learning differ from the machine's learners?"),
             ["machin", "learn", "differ", "machin", "learner"]
         );
+        assert_eq!(content_stems("3,600 sessions"), ["3600", "session"]);
         assert_eq!(content_stems("什么是机器学习?"), ["机", "器", "学", "习"]);
         assert_eq!(content_stems("What is it?"), Vec::<String>::new());
     }
