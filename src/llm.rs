@@ -12,6 +12,7 @@ mod openai;
 pub mod prompt;
 
 use futures::stream::BoxStream;
+use serde::Serialize;
 use tokio::time::Instant;
 
 pub use error::{Cause, Error};
@@ -66,7 +67,7 @@ pub struct Completion {
 }
 
 /// Tokens, as the model counted them; zero where it does not say, and for the extractive answerer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Usage {
     pub prompt_tokens: u32,
     pub completion_tokens: u32,

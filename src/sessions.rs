@@ -4,6 +4,7 @@
 //! (`redis`, `embedded`, `memory`) keep one contract, that of [`store`]; turns that a store could not take wait in
 //! [`pending`]. Which messages go into a prompt is decided in `chat`, what an HTTP client sees of an error in `http`.
 
+mod diagnosis;
 mod embedded;
 mod error;
 mod key;
@@ -28,6 +29,7 @@ use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
+pub use diagnosis::{Diagnosis, Severity};
 pub use error::{Cause, Error};
 pub use key::{InvalidKey, SessionKey};
 pub use message::{Message, Role, Turn};
@@ -212,6 +214,11 @@ impl Sessions {
     /// Whether the store takes writes now.
     pub async fn check(&self) -> Result<(), Error> {
         self.inner.store.check().await
+    }
+
+    /// Settings of the store that endanger what it promises.
+    pub async fn diagnose(&self) -> Result<Vec<Diagnosis>, Error> {
+        self.inner.store.diagnose().await
     }
 
     /// The configured store. What became of a turn is in [`Saved`].

@@ -8,6 +8,7 @@
 //! to repeat. The listing is apart, in [`listing`].
 
 mod connection;
+mod diagnosis;
 mod failure;
 mod listing;
 mod scripts;

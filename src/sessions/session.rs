@@ -1,5 +1,6 @@
 //! What callers get: a session as clients read it, and what one turn learns from loading and from saving.
 
+use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -15,6 +16,16 @@ pub enum Backend {
     Redis,
     Embedded,
     Memory,
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Redis => "Redis",
+            Self::Embedded => "Embedded",
+            Self::Memory => "Memory",
+        })
+    }
 }
 
 impl Backend {

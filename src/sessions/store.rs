@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::embedded::EmbeddedStore;
+use super::diagnosis::Diagnosis;
 use super::error::Error;
 use super::key::SessionKey;
 use super::listing::{Listed, Position};
@@ -182,6 +183,14 @@ impl Store {
             Self::Redis(store) => store.check().await,
             Self::Embedded(store) => store.check().await,
             Self::Memory(_) => Ok(()),
+        }
+    }
+
+    pub(super) async fn diagnose(&self) -> Result<Vec<Diagnosis>, Error> {
+        match self {
+            Self::Redis(store) => store.diagnose().await,
+            // Their settings are ours.
+            Self::Embedded(_) | Self::Memory(_) => Ok(Vec::new()),
         }
     }
 
