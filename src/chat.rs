@@ -3,6 +3,7 @@
 
 pub mod citations;
 pub mod history;
+mod metrics;
 mod request;
 mod response;
 
@@ -67,8 +68,14 @@ impl Chat {
         self.0.turns.spawn(
             async move {
                 let last = match chat.turn(request, &events).await {
-                    Ok(response) => TurnEvent::Done(Box::new(response)),
-                    Err(error) => TurnEvent::Failed(error),
+                    Ok(response) => {
+                        metrics::answered(&response);
+                        TurnEvent::Done(Box::new(response))
+                    }
+                    Err(error) => {
+                        metrics::failed(&error);
+                        TurnEvent::Failed(error)
+                    }
                 };
                 // Nobody listening is no failure: the turn was saved all the same.
                 let _ = events.send(last);

@@ -42,6 +42,14 @@ pub struct Timings {
     pub save: f64,
 }
 
+impl Timings {
+    /// Each step of the turn by its name.
+    pub fn steps(&self) -> [(&'static str, f64); 5] {
+        let Self { session, embed, search, llm, save } = *self;
+        [("session", session), ("embed", embed), ("search", search), ("llm", llm), ("save", save)]
+    }
+}
+
 /// What a listener hears while a turn is under way. Exactly one of [`TurnEvent::Done`] and [`TurnEvent::Failed`] comes,
 /// and it is the last.
 #[derive(Debug)]
