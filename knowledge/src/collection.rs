@@ -1,5 +1,129 @@
 //! A collection of documents: names, payload and fingerprint, replacing a document whole, and hybrid search.
+//!
+//! Here: opening one and knowing which stored collection its name stands for. Vectors and queries are the store's
+//! ([`crate::vector_store`]), which knows nothing of documents; turning text into vectors is [`crate::embedding`]'s.
 
 mod document;
+mod error;
+mod fingerprint;
+mod fusion;
+mod listing;
+mod names;
+mod payload;
+mod replace;
+mod search;
+mod sweep;
+mod versions;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
 
 pub use document::{Chunk, Document, Filter, NewChunk, NewDocument};
+pub use error::Error;
+pub use fingerprint::{Fingerprint, embedded_text};
+pub use fusion::Ranked;
+pub use listing::Page;
+pub use search::{Candidate, Dropped, Hit, SearchMode, SearchQuery, SearchResult};
+pub use sweep::{OLD_VERSIONS_STAY, ORPHANS_STAY, Swept};
+
+use crate::embedding::EmbeddingIdentity;
+use crate::vector_store::{Bm25, VectorStore};
+use sweep::Superseded;
+
+/// How long a server may go on with a name's old collection after the name was switched to another.
+const RESOLVE_AGAIN_AFTER: Duration = Duration::from_secs(10);
+
+/// A collection that this embedder can read; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Collection {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: VectorStore,
+    name: String,
+    /// `NAME-<fingerprint>`: the stored collection that our embedder can read.
+    stored: String,
+    dimension: usize,
+    bm25: Bm25,
+    resolved: Mutex<Instant>,
+    superseded: Superseded,
+}
+
+impl Collection {
+    /// Opens the collection that `name` stands for, making it if there is none. When the name stands for one that was
+    /// made with another embedder: [`Error::FingerprintMismatch`].
+    ///
+    /// `name` is 1 to 64 letters, digits, `_`, `-` and `.`, the first a letter or digit.
+    pub async fn open(store: VectorStore, name: &str, embedding: &EmbeddingIdentity) -> Result<Self, Error> {
+        names::check(name)?;
+        let stored = format!("{name}-{}", Fingerprint::new(embedding));
+        let found = store.resolve_alias(name).await?;
+        let is_new = found.is_none();
+        if let Some(found) = found {
+            expect_ours(name, &stored, found)?;
+        }
+        store.ensure_collection(&stored, &payload::schema(embedding.dimension)).await?;
+        if is_new {
+            store.switch_alias(name, &stored).await?;
+        }
+        let inner = Arc::new_cyclic(|collection| Inner {
+            store,
+            name: name.to_owned(),
+            stored,
+            dimension: embedding.dimension,
+            bm25: Bm25::new(),
+            resolved: Mutex::new(Instant::now()),
+            superseded: Superseded::start(collection.clone()),
+        });
+        Ok(Self { inner })
+    }
+
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    pub fn store(&self) -> &VectorStore {
+        &self.inner.store
+    }
+
+    /// The id that a document of this source has in a collection of this name, on any machine.
+    pub fn document_id(&self, source: &str) -> Uuid {
+        names::document_id(&self.inner.name, source)
+    }
+
+    /// Whether the store answers and the name still stands for a collection that our embedder can read.
+    pub async fn check(&self) -> Result<(), Error> {
+        self.inner.store.check().await?;
+        self.resolve().await
+    }
+
+    /// The stored collection, after making sure (at most every 10 s) that the name still stands for it.
+    async fn stored(&self) -> Result<&str, Error> {
+        let age = self.inner.resolved.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
+        if age > RESOLVE_AGAIN_AFTER {
+            self.resolve().await?;
+        }
+        Ok(&self.inner.stored)
+    }
+
+    async fn resolve(&self) -> Result<(), Error> {
+        let Inner { store, name, stored, resolved, .. } = &*self.inner;
+        let found = store.resolve_alias(name).await?;
+        let found = found.ok_or_else(|| Error::Gone { name: name.clone() })?;
+        expect_ours(name, stored, found)?;
+        *resolved.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        Ok(())
+    }
+}
+
+fn expect_ours(name: &str, ours: &str, found: String) -> Result<(), Error> {
+    if found == ours {
+        Ok(())
+    } else {
+        Err(Error::FingerprintMismatch { name: name.to_owned(), ours: ours.to_owned(), found })
+    }
+}

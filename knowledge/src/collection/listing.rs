@@ -1,0 +1,98 @@
+//! Reading documents and chunks by name rather than by meaning.
+
+use uuid::Uuid;
+
+use super::Collection;
+use super::document::{Chunk, Document, Filter};
+use super::error::Error;
+use super::payload::{self, DOCUMENT_ID, TAGS};
+use crate::vector_store::{self, Condition, Fields};
+
+/// Chunks per request: a few hundred KB.
+const CHUNKS_PER_PAGE: usize = 200;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    /// Give this back to get the next page; opaque.
+    pub next: Option<String>,
+}
+
+impl Collection {
+    /// The documents that pass `filter`, in an order that stays the same, `limit` (at least 1) at a time.
+    pub async fn documents(
+        &self,
+        filter: &Filter,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Document>, Error> {
+        let from = cursor.map(read_cursor).transpose()?;
+        let filter = self.store_filter(filter).and(payload::is_document());
+        let stored = self.stored().await?;
+        let page = self.inner.store.scroll(stored, &filter, from, limit.max(1), Fields::All).await?;
+        let items = page.points.into_iter().map(payload::read_document).collect::<Result<_, _>>()?;
+        Ok(Page { items, next: page.next.map(|id| id.simple().to_string()) })
+    }
+
+    /// How many documents there are.
+    pub async fn document_count(&self) -> Result<usize, Error> {
+        let filter = vector_store::Filter::all([payload::our_tenant(), payload::is_document()]);
+        Ok(self.inner.store.count(self.stored().await?, &filter).await?)
+    }
+
+    pub async fn document(&self, id: Uuid) -> Result<Option<Document>, Error> {
+        let points = self.inner.store.retrieve(self.stored().await?, &[id], Fields::All).await?;
+        // A chunk's id is not a document's.
+        let document = points.into_iter().find(|point| point.payload.contains_key(payload::CURRENT));
+        document.map(payload::read_document).transpose()
+    }
+
+    /// All chunks of the document's current version, in order; empty when there is no such document.
+    pub async fn chunks(&self, document_id: Uuid) -> Result<Vec<Chunk>, Error> {
+        let Some(document) = self.document(document_id).await? else { return Ok(Vec::new()) };
+        let stored = self.stored().await?;
+        let filter = vector_store::Filter::all([
+            payload::our_tenant(),
+            payload::is_chunk(),
+            payload::of_document(document_id),
+            payload::of_version(&document.version),
+        ]);
+        let mut chunks = Vec::with_capacity(document.chunk_count);
+        let mut from = None;
+        loop {
+            let page = self.inner.store.scroll(stored, &filter, from, CHUNKS_PER_PAGE, Fields::All).await?;
+            for point in page.points {
+                chunks.push(payload::read_chunk(point)?);
+            }
+            from = page.next;
+            if from.is_none() {
+                break;
+            }
+        }
+        chunks.sort_by_key(|chunk| chunk.number);
+        Ok(chunks)
+    }
+
+    /// What a caller asked for, and the tenant.
+    pub(super) fn store_filter(&self, filter: &Filter) -> vector_store::Filter {
+        let Filter { tags, sources, document_ids } = filter;
+        let mut store_filter = vector_store::Filter::all([payload::our_tenant()]);
+        if !tags.is_empty() {
+            store_filter = store_filter.and(Condition::AnyOf { field: TAGS, values: tags.clone() });
+        }
+        // A source and its document's id say the same, and the id has an index.
+        if !sources.is_empty() {
+            let values = sources.iter().map(|source| self.document_id(source).to_string()).collect();
+            store_filter = store_filter.and(Condition::AnyOf { field: DOCUMENT_ID, values });
+        }
+        if !document_ids.is_empty() {
+            let values = document_ids.iter().map(Uuid::to_string).collect();
+            store_filter = store_filter.and(Condition::AnyOf { field: DOCUMENT_ID, values });
+        }
+        store_filter
+    }
+}
+
+fn read_cursor(cursor: &str) -> Result<Uuid, Error> {
+    Uuid::try_parse(cursor).map_err(|_| Error::InvalidCursor { cursor: cursor.to_owned() })
+}

@@ -1,0 +1,150 @@
+//! Documents and chunks as points, and back: the one place that knows the payload's fields.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IntoDeserializer};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::document::{Chunk, Document};
+use super::error::Error;
+use crate::vector_store::{
+    CollectionSchema, Condition, FieldKind, Payload, Point, SparseVector, StoredPoint, text_field,
+};
+
+pub(super) const KIND: &str = "kind";
+pub(super) const TENANT: &str = "tenant";
+pub(super) const DOCUMENT_ID: &str = "document_id";
+pub(super) const VERSION: &str = "version";
+pub(super) const TAGS: &str = "tags";
+pub(super) const INGESTED_AT: &str = "ingested_at";
+/// Of a document: the version that searches see.
+pub(super) const CURRENT: &str = "current";
+
+const DOCUMENT: &str = "document";
+const CHUNK: &str = "chunk";
+
+/// The only tenant there is so far; every filter names it, so that a second one can never see the first one's text.
+const DEFAULT_TENANT: &str = "default";
+
+pub(super) fn schema(dimension: usize) -> CollectionSchema {
+    let filtered = [
+        (KIND, FieldKind::Keyword),
+        (TENANT, FieldKind::Keyword),
+        (DOCUMENT_ID, FieldKind::Uuid),
+        (VERSION, FieldKind::Keyword),
+        (TAGS, FieldKind::Keyword),
+        (INGESTED_AT, FieldKind::Timestamp),
+    ];
+    CollectionSchema { dimension, filtered: filtered.into(), beside_others: [VERSION, INGESTED_AT].into() }
+}
+
+pub(super) fn our_tenant() -> Condition {
+    Condition::is(TENANT, DEFAULT_TENANT)
+}
+
+pub(super) fn is_document() -> Condition {
+    Condition::is(KIND, DOCUMENT)
+}
+
+pub(super) fn is_chunk() -> Condition {
+    Condition::is(KIND, CHUNK)
+}
+
+pub(super) fn of_document(id: Uuid) -> Condition {
+    Condition::is(DOCUMENT_ID, id.to_string())
+}
+
+pub(super) fn of_version(version: &str) -> Condition {
+    Condition::is(VERSION, version)
+}
+
+pub(super) fn document_point(document: &Document) -> Point {
+    let payload = json!({
+        KIND: DOCUMENT,
+        TENANT: DEFAULT_TENANT,
+        DOCUMENT_ID: document.id,
+        CURRENT: document.version,
+        TAGS: document.tags,
+        INGESTED_AT: document.ingested_at,
+        "source": document.source,
+        "title": document.title,
+        "content_hash": document.content_hash,
+        "chunk_count": document.chunk_count,
+        "metadata": document.metadata,
+    });
+    Point { id: document.id, dense: None, sparse: None, payload: into_payload(payload) }
+}
+
+pub(super) fn chunk_point(chunk: &Chunk, dense: Vec<f32>, sparse: SparseVector) -> Point {
+    let payload = json!({
+        KIND: CHUNK,
+        TENANT: DEFAULT_TENANT,
+        DOCUMENT_ID: chunk.document_id,
+        VERSION: chunk.version,
+        TAGS: chunk.tags,
+        INGESTED_AT: chunk.ingested_at,
+        "source": chunk.source,
+        "title": chunk.title,
+        "heading": chunk.heading,
+        "page": chunk.page,
+        "number": chunk.number,
+        "start": chunk.start,
+        "end": chunk.end,
+        "text": chunk.text,
+    });
+    // A text of stop words only has no tokens, and no sparse vector.
+    let sparse = Some(sparse).filter(|sparse| !sparse.indices.is_empty());
+    Point { id: chunk.id, dense: Some(dense), sparse, payload: into_payload(payload) }
+}
+
+fn into_payload(value: Value) -> Payload {
+    match value {
+        Value::Object(payload) => payload,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            unreachable!("written as an object just above")
+        }
+    }
+}
+
+pub(super) fn read_document(point: StoredPoint) -> Result<Document, Error> {
+    let mut payload = point.payload;
+    payload.insert("id".to_owned(), json!(point.id));
+    if let Some(current) = payload.remove(CURRENT) {
+        payload.insert(VERSION.to_owned(), current);
+    }
+    read(point.id, payload)
+}
+
+pub(super) fn read_chunk(point: StoredPoint) -> Result<Chunk, Error> {
+    let mut payload = point.payload;
+    payload.insert("id".to_owned(), json!(point.id));
+    read(point.id, payload)
+}
+
+fn read<T: DeserializeOwned>(id: Uuid, payload: Payload) -> Result<T, Error> {
+    T::deserialize(Value::Object(payload).into_deserializer())
+        .map_err(|error: serde_json::Error| Error::InvalidPoint { id, message: error.to_string() })
+}
+
+/// Which version of which document a chunk belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Whose {
+    pub(super) document_id: Uuid,
+    pub(super) version: String,
+}
+
+pub(super) fn read_whose(id: Uuid, payload: Payload) -> Result<Whose, Error> {
+    read(id, payload)
+}
+
+pub(super) fn read_written_at(id: Uuid, payload: &Payload) -> Result<Timestamp, Error> {
+    let time = text_field(payload, INGESTED_AT).unwrap_or_default();
+    time.parse().map_err(|error: jiff::Error| Error::InvalidPoint { id, message: error.to_string() })
+}
+
+/// Now, as precisely as both engines compare times.
+pub(super) fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_microsecond(now.as_microsecond()).expect("now is a timestamp")
+}

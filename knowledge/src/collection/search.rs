@@ -1,0 +1,182 @@
+//! Hybrid search that sees each document in one version.
+
+use std::collections::{HashMap, HashSet};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Collection;
+use super::document::{Chunk, Filter};
+use super::error::Error;
+use super::fusion::{Fused, Ranked, fuse};
+use super::payload::{self, CURRENT, INGESTED_AT};
+use super::versions::Versions;
+use crate::vector_store::{Fields, RankingQuery, RankingVector, StoredPoint};
+
+/// Each ranking goes this deep (or to the limit asked for, if that is deeper) before they are fused.
+const CANDIDATES: usize = 100;
+
+/// A search is repeated when it met chunks of a version that is not current, or a document that became current while it
+/// ran. Once is enough unless documents are replaced again within the milliseconds that a search takes.
+const MOST_PASSES: usize = 4;
+
+#[derive(Debug, Clone)]
+pub struct SearchQuery<'a> {
+    pub text: &'a str,
+    /// Of `text`, by the collection's embedder; not looked at when the mode is [`SearchMode::Bm25`].
+    pub embedding: &'a [f32],
+    pub filter: &'a Filter,
+    pub limit: usize,
+    pub mode: SearchMode,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SearchMode {
+    #[default]
+    Hybrid,
+    Dense,
+    Bm25,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SearchResult {
+    /// Best first.
+    pub hits: Vec<Hit>,
+    /// Everything that was ranked, hits included, best first; then what was dropped on the way.
+    pub candidates: Vec<Candidate>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hit {
+    pub chunk: Chunk,
+    /// Fused.
+    pub score: f32,
+    pub dense: Option<Ranked>,
+    pub bm25: Option<Ranked>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Candidate {
+    pub chunk_id: Uuid,
+    pub fused: Ranked,
+    pub dense: Option<Ranked>,
+    pub bm25: Option<Ranked>,
+    /// None for a hit.
+    pub dropped: Option<Dropped>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dropped {
+    /// Of a version of the document that is not the current one: replaced lately, or still being written.
+    OtherVersion,
+    /// Its document was deleted, or is not written yet.
+    NoDocument,
+    BelowLimit,
+}
+
+impl Collection {
+    /// The best chunks for a question. Each document is seen in one version, the old or the new, also while it is
+    /// being replaced.
+    pub async fn search(&self, query: SearchQuery<'_>) -> Result<SearchResult, Error> {
+        let mut versions = Versions::default();
+        let mut dropped_before = Vec::new();
+        for pass in 1.. {
+            let began = payload::now();
+            let ranked = self.rank(&query, &versions).await?;
+            let chunks = self.read_chunks(ranked.iter().take(query.limit).map(|ranked| ranked.id).collect()).await?;
+            let documents = self.read_versions(&chunks).await?;
+            versions.take_in(&chunks, documents, began)?;
+            if !versions.ask_again(&chunks) || pass == MOST_PASSES {
+                return Ok(result(ranked, query.limit, chunks, &versions, dropped_before));
+            }
+            dropped_before.extend(ranked.into_iter().zip(1..).filter_map(|(ranked, rank)| {
+                let reason = versions.reason_to_drop(chunks.get(&ranked.id)?)?;
+                Some(candidate(&ranked, rank, Some(reason)))
+            }));
+        }
+        unreachable!("the last pass returns")
+    }
+
+    async fn rank(&self, query: &SearchQuery<'_>, versions: &Versions) -> Result<Vec<Fused>, Error> {
+        let filter = versions.exclude_outdated(self.store_filter(query.filter));
+        let limit = query.limit.max(CANDIDATES);
+        let ask = |vector| RankingQuery { vector, filter: filter.clone(), limit, fields: Fields::None };
+        let words = self.inner.bm25.embed_query(query.text);
+        let (by_dense, by_words) = match query.mode {
+            SearchMode::Hybrid => (true, true),
+            SearchMode::Dense => (true, false),
+            SearchMode::Bm25 => (false, true),
+        };
+        // A question of stop words only has no words to rank by.
+        let by_words = by_words && !words.indices.is_empty();
+        let mut queries = Vec::with_capacity(2);
+        if by_dense {
+            queries.push(ask(RankingVector::Dense(query.embedding.to_vec())));
+        }
+        if by_words {
+            queries.push(ask(RankingVector::Sparse(words)));
+        }
+        if queries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rankings = self.inner.store.rank(self.stored().await?, queries).await?;
+        let mut rankings = rankings.into_iter().map(|ranking| ranking.iter().map(|it| (it.id, it.score)).collect());
+        let dense: Vec<_> = if by_dense { rankings.next().unwrap_or_default() } else { Vec::new() };
+        let bm25: Vec<_> = if by_words { rankings.next().unwrap_or_default() } else { Vec::new() };
+        Ok(fuse(&dense, &bm25))
+    }
+
+    async fn read_chunks(&self, ids: Vec<Uuid>) -> Result<HashMap<Uuid, Chunk>, Error> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let points = self.inner.store.retrieve(self.stored().await?, &ids, Fields::All).await?;
+        let chunk = |point: StoredPoint| Ok((point.id, payload::read_chunk(point)?));
+        points.into_iter().map(chunk).collect()
+    }
+
+    /// What the points of the chunks' documents say.
+    async fn read_versions(&self, chunks: &HashMap<Uuid, Chunk>) -> Result<Vec<StoredPoint>, Error> {
+        let documents: HashSet<_> = chunks.values().map(|chunk| chunk.document_id).collect();
+        let documents: Vec<_> = documents.into_iter().collect();
+        if documents.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.inner.store.retrieve(self.stored().await?, &documents, Fields::Only(&[CURRENT, INGESTED_AT])).await?)
+    }
+}
+
+fn candidate(ranked: &Fused, rank: usize, dropped: Option<Dropped>) -> Candidate {
+    let Fused { id, score, dense, bm25 } = *ranked;
+    Candidate { chunk_id: id, fused: Ranked { rank, score }, dense, bm25, dropped }
+}
+
+fn result(
+    ranked: Vec<Fused>,
+    limit: usize,
+    mut chunks: HashMap<Uuid, Chunk>,
+    versions: &Versions,
+    dropped_before: Vec<Candidate>,
+) -> SearchResult {
+    let mut result = SearchResult::default();
+    for (ranked, rank) in ranked.into_iter().zip(1..) {
+        let dropped = match chunks.remove(&ranked.id) {
+            // Deleted between being ranked and being read.
+            None if rank <= limit => Some(Dropped::NoDocument),
+            None => Some(Dropped::BelowLimit),
+            Some(chunk) => match versions.reason_to_drop(&chunk) {
+                Some(reason) => Some(reason),
+                None => {
+                    let Fused { score, dense, bm25, .. } = ranked;
+                    result.hits.push(Hit { chunk, score, dense, bm25 });
+                    None
+                }
+            },
+        };
+        result.candidates.push(candidate(&ranked, rank, dropped));
+    }
+    result.candidates.extend(dropped_before);
+    result
+}

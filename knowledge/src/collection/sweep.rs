@@ -1,0 +1,216 @@
+//! Clearing up: old versions a minute after they were replaced, and chunks whose document never came or is gone.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Weak;
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::document::Document;
+use super::error::Error;
+use super::payload::{self, DOCUMENT_ID, INGESTED_AT, VERSION};
+use super::{Collection, Inner};
+use crate::vector_store::{Condition, Fields, Filter, StoredPoint, VectorStore};
+
+/// How long a replaced version stays, for readers that began with it.
+pub const OLD_VERSIONS_STAY: Duration = Duration::from_secs(60);
+
+/// How long chunks without a current document may wait for it: longer than any ingest of one document takes.
+pub const ORPHANS_STAY: Duration = Duration::from_secs(3600);
+
+const POINTS_PER_PAGE: usize = 1000;
+
+/// The embedded engine waits for the disk once for all that come together.
+const REMOVALS_AT_ONCE: usize = 32;
+
+/// What a sweep removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Versions of documents that have a newer one.
+    pub old_versions: usize,
+    /// Documents, or versions of them, that were never finished, or whose deletion was not.
+    pub orphans: usize,
+}
+
+/// A version that is no longer current.
+#[derive(Debug, Clone)]
+pub(super) struct OldVersion {
+    pub(super) document_id: Uuid,
+    pub(super) version: String,
+    /// Its chunks are older than this; those of the same version that are written later belong to a new ingest of it.
+    pub(super) written_before: Timestamp,
+}
+
+/// The old versions that this process replaced, to be removed when their time has come.
+#[derive(Debug)]
+pub(super) struct Superseded {
+    queue: mpsc::UnboundedSender<(Instant, OldVersion)>,
+    task: AbortHandle,
+}
+
+impl Superseded {
+    pub(super) fn start(collection: Weak<Inner>) -> Self {
+        let (queue, receiver) = mpsc::unbounded_channel();
+        let task = tokio::spawn(remove_when_due(collection, receiver)).abort_handle();
+        Self { queue, task }
+    }
+
+    pub(super) fn push(&self, old: OldVersion) {
+        // Without the task (the runtime is ending) the next sweep removes it.
+        let _ = self.queue.send((Instant::now() + OLD_VERSIONS_STAY, old));
+    }
+}
+
+impl Drop for Superseded {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn remove_when_due(collection: Weak<Inner>, mut queue: mpsc::UnboundedReceiver<(Instant, OldVersion)>) {
+    let mut next = queue.recv().await;
+    while let Some((due, old)) = next.take() {
+        tokio::time::sleep_until(due).await;
+        let Some(inner) = collection.upgrade() else { return };
+        let mut all_due = vec![old];
+        while let Ok((due, old)) = queue.try_recv() {
+            if due <= Instant::now() {
+                all_due.push(old);
+            } else {
+                next = Some((due, old));
+                break;
+            }
+        }
+        let collection = Collection { inner };
+        let remove = |old| {
+            let collection = &collection;
+            async move {
+                if let Err(error) = collection.remove_old_version(&old).await {
+                    let message = "an old version could not be removed; the next sweep will";
+                    tracing::warn!(document.id = %old.document_id, error.message = %error, message);
+                }
+            }
+        };
+        stream::iter(all_due).for_each_concurrent(REMOVALS_AT_ONCE, remove).await;
+        if next.is_none() {
+            drop(collection);
+            next = queue.recv().await;
+        }
+    }
+}
+
+impl Collection {
+    /// Removes what no search can see any more: versions replaced at least a minute ago, and chunks at least an hour old
+    /// whose document, or whose version of it, never became current. Then lets the store reclaim the space.
+    ///
+    /// May be run at any time, by several processes at once, and again.
+    pub async fn sweep(&self) -> Result<Swept, Error> {
+        self.sweep_at(Timestamp::now()).await
+    }
+
+    /// [`Collection::sweep`] as if it were `now`.
+    pub async fn sweep_at(&self, now: Timestamp) -> Result<Swept, Error> {
+        let stored = self.stored().await?;
+        let store = &self.inner.store;
+        let settled = earlier(now, OLD_VERSIONS_STAY);
+        let abandoned = earlier(now, ORPHANS_STAY);
+        let versions = versions_written_before(store, stored, settled).await?;
+        let documents = self.documents_of(stored, &versions).await?;
+        let mut swept = Swept::default();
+        let mut outdated = Vec::new();
+        for ((document_id, version), oldest) in versions {
+            let document = documents.get(&document_id);
+            if document.is_some_and(|document| document.version == version) {
+                continue;
+            }
+            let replaced_at = document.map(|document| document.ingested_at);
+            let written_before = match replaced_at {
+                Some(replaced_at) if oldest < replaced_at && replaced_at <= settled => {
+                    swept.old_versions += 1;
+                    replaced_at
+                }
+                Some(_) | None if oldest <= abandoned => {
+                    swept.orphans += 1;
+                    abandoned
+                }
+                Some(_) | None => continue,
+            };
+            outdated.push(OldVersion { document_id, version, written_before });
+        }
+        let remove = |old| async move { self.remove_chunks(&old).await };
+        stream::iter(outdated).map(Ok).try_for_each_concurrent(REMOVALS_AT_ONCE, remove).await?;
+        store.compact(stored).await?;
+        Ok(swept)
+    }
+
+    async fn remove_old_version(&self, old: &OldVersion) -> Result<(), Error> {
+        match self.document(old.document_id).await? {
+            // It was ingested again and is current again.
+            Some(document) if document.version == old.version => Ok(()),
+            Some(_) | None => self.remove_chunks(old).await,
+        }
+    }
+
+    async fn remove_chunks(&self, old: &OldVersion) -> Result<(), Error> {
+        let chunks = Filter::all([
+            payload::our_tenant(),
+            payload::is_chunk(),
+            payload::of_document(old.document_id),
+            payload::of_version(&old.version),
+            Condition::NotAfter { field: INGESTED_AT, time: old.written_before },
+        ]);
+        Ok(self.inner.store.delete_matching(self.stored().await?, &chunks).await?)
+    }
+
+    async fn documents_of(
+        &self,
+        stored: &str,
+        versions: &HashMap<(Uuid, String), Timestamp>,
+    ) -> Result<HashMap<Uuid, Document>, Error> {
+        let ids: HashSet<_> = versions.keys().map(|(document_id, _)| *document_id).collect();
+        let ids: Vec<_> = ids.into_iter().collect();
+        let mut documents = HashMap::with_capacity(ids.len());
+        for ids in ids.chunks(POINTS_PER_PAGE) {
+            for point in self.inner.store.retrieve(stored, ids, Fields::All).await? {
+                documents.insert(point.id, payload::read_document(point)?);
+            }
+        }
+        Ok(documents)
+    }
+}
+
+/// Every version of every document that has chunks not younger than `time`, and when the oldest of them was written.
+async fn versions_written_before(
+    store: &VectorStore,
+    stored: &str,
+    time: Timestamp,
+) -> Result<HashMap<(Uuid, String), Timestamp>, Error> {
+    let filter =
+        Filter::all([payload::our_tenant(), payload::is_chunk(), Condition::NotAfter { field: INGESTED_AT, time }]);
+    let fields = Fields::Only(&[DOCUMENT_ID, VERSION, INGESTED_AT]);
+    let mut versions = HashMap::new();
+    let mut from = None;
+    loop {
+        let page = store.scroll(stored, &filter, from, POINTS_PER_PAGE, fields).await?;
+        for StoredPoint { id, payload } in page.points {
+            let written_at = payload::read_written_at(id, &payload)?;
+            let whose = payload::read_whose(id, payload)?;
+            let oldest = versions.entry((whose.document_id, whose.version)).or_insert(written_at);
+            *oldest = written_at.min(*oldest);
+        }
+        from = page.next;
+        if from.is_none() {
+            return Ok(versions);
+        }
+    }
+}
+
+fn earlier(now: Timestamp, by: Duration) -> Timestamp {
+    let by = SignedDuration::try_from(by).expect("an hour fits");
+    now.checked_sub(by).expect("an hour before now is a time")
+}

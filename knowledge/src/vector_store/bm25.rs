@@ -1,0 +1,70 @@
+//! Text to sparse BM25 vectors, made by the engine's own tokenizer in this process for both backends, so that they hold
+//! the same tokens. The IDF half of BM25 is applied by the engine when it ranks.
+
+use qdrant_edge::SparseVector as EngineVector;
+use qdrant_edge::bm25_embed::{EdgeBm25, EdgeBm25Config};
+use serde_json::Value;
+
+use super::point::SparseVector;
+
+/// Lower case, English stop words and stemming; k = 1.2, b = 0.75, average length 256 tokens: the engine's defaults.
+#[derive(Debug)]
+pub struct Bm25 {
+    model: EdgeBm25,
+}
+
+impl Bm25 {
+    pub fn new() -> Self {
+        let model = EdgeBm25::new(EdgeBm25Config::default()).expect("the engine accepts its own defaults");
+        Self { model }
+    }
+
+    /// Everything that changes the vectors of a text, as JSON.
+    pub fn settings() -> Value {
+        let config = serde_json::to_value(EdgeBm25Config::default()).expect("numbers and strings become JSON");
+        serde_json::json!({ "config": config, "language": "english", "tokens": 1 })
+    }
+
+    pub fn embed_document(&self, text: &str) -> SparseVector {
+        from_engine(self.model.embed_document(text))
+    }
+
+    /// Empty when the text has no word but stop words.
+    pub fn embed_query(&self, text: &str) -> SparseVector {
+        from_engine(self.model.embed_query(text))
+    }
+}
+
+impl Default for Bm25 {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn from_engine(vector: EngineVector) -> SparseVector {
+    SparseVector { indices: vector.indices, values: vector.values }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stems_and_drops_stop_words() {
+        let bm25 = Bm25::new();
+        assert_eq!(bm25.embed_query("The networks"), bm25.embed_query("network"));
+        assert_eq!(bm25.embed_query("the of and"), SparseVector::default());
+    }
+
+    #[test]
+    fn a_repeated_word_weighs_more_in_a_document_and_not_in_a_query() {
+        let bm25 = Bm25::new();
+        assert!(bm25.embed_document("kernel kernel").values[0] > bm25.embed_document("kernel").values[0]);
+        assert_eq!(bm25.embed_query("kernel kernel").values, [1.0]);
+    }
+
+    #[test]
+    fn words_without_spaces_are_still_tokens() {
+        assert!(!Bm25::new().embed_query("机器学习是什么").indices.is_empty());
+    }
+}

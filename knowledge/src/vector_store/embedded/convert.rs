@@ -1,0 +1,143 @@
+//! Our points, filters and queries in the engine's types, and its answers in ours.
+
+use qdrant_edge::external::ordered_float::OrderedFloat;
+use qdrant_edge::{
+    Condition as EngineCondition, CreateIndex, DateTimeWrapper, FieldCondition, FieldIndexOperations,
+    Filter as EngineFilter, JsonPath, Match, NamedQuery, NamedVectors, PayloadFieldSchema, PayloadSchemaType, PointId,
+    PointInsertOperations, PointOperations, PointStruct, PointStructPersisted, QueryEnum, QueryRequest, Range, Record,
+    ScoredPoint as EnginePoint, ScoringQuery, SearchParams, ShardInfo, UpdateOperation, Vector, VectorInternal,
+    Vectors, WithPayloadInterface,
+};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::super::error::Error;
+use super::super::point::{
+    CollectionSchema, Condition, FieldKind, Fields, Filter, Point, RankingQuery, RankingVector, ScoredPoint,
+    SparseVector, StoredPoint,
+};
+use super::shard::{DENSE, SPARSE};
+
+pub(super) fn to_engine_point(point: Point) -> Result<PointStructPersisted, Error> {
+    let mut vectors = NamedVectors::default();
+    if let Some(dense) = point.dense {
+        vectors = vectors.add_vector(DENSE, Vector::new_dense(dense));
+    }
+    if let Some(sparse) = point.sparse {
+        vectors = vectors.add_vector(SPARSE, to_engine_sparse(sparse)?);
+    }
+    let vectors = Vectors::from(vectors);
+    Ok(PointStruct::new(PointId::Uuid(point.id), vectors, Value::Object(point.payload)).into())
+}
+
+fn to_engine_sparse(sparse: SparseVector) -> Result<Vector, Error> {
+    Vector::new_sparse(sparse.indices, sparse.values)
+        .map_err(|error| Error::engine("the sparse vector is not valid", error))
+}
+
+pub(super) fn upsert(points: Vec<PointStructPersisted>) -> UpdateOperation {
+    let points = PointInsertOperations::PointsList(points);
+    UpdateOperation::PointOperation(PointOperations::UpsertPoints(points))
+}
+
+pub(super) fn delete_points(ids: &[Uuid]) -> UpdateOperation {
+    let ids = ids.iter().copied().map(PointId::Uuid).collect();
+    UpdateOperation::PointOperation(PointOperations::DeletePoints { ids })
+}
+
+pub(super) fn delete_matching(filter: &Filter) -> UpdateOperation {
+    UpdateOperation::PointOperation(PointOperations::DeletePointsByFilter(to_engine_filter(filter)))
+}
+
+/// Operations for the indexes of the schema that pay here and are not `present`.
+pub(super) fn create_indexes(schema: &CollectionSchema, present: &[String]) -> Vec<UpdateOperation> {
+    let deciding = schema.filtered.iter().filter(|(field, _)| !schema.beside_others.contains(*field));
+    let missing = deciding.filter(|(field, _)| !present.iter().any(|present| present == *field));
+    let create = |(field, kind): (&&'static str, &FieldKind)| {
+        let kind = match kind {
+            FieldKind::Keyword => PayloadSchemaType::Keyword,
+            FieldKind::Uuid => PayloadSchemaType::Uuid,
+            FieldKind::Timestamp => PayloadSchemaType::Datetime,
+        };
+        UpdateOperation::FieldIndexOperation(FieldIndexOperations::CreateIndex(CreateIndex {
+            field_name: path(field),
+            field_schema: Some(PayloadFieldSchema::FieldType(kind)),
+        }))
+    };
+    missing.map(create).collect()
+}
+
+pub(super) fn indexed_fields(info: &ShardInfo) -> Vec<String> {
+    info.payload_schema.keys().map(ToString::to_string).collect()
+}
+
+pub(super) fn to_engine_filter(filter: &Filter) -> EngineFilter {
+    let conditions = |conditions: &[Condition]| {
+        let converted: Vec<_> = conditions.iter().map(to_engine_condition).collect();
+        (!converted.is_empty()).then_some(converted)
+    };
+    EngineFilter { must: conditions(&filter.must), must_not: conditions(&filter.must_not), ..EngineFilter::new() }
+}
+
+fn to_engine_condition(condition: &Condition) -> EngineCondition {
+    match condition {
+        Condition::AnyOf { field, values } => {
+            EngineCondition::Field(FieldCondition::new_match(path(field), Match::from(values.clone())))
+        }
+        Condition::NotAfter { field, time } => {
+            let latest = DateTimeWrapper::from_timestamp(time.as_microsecond());
+            let range = Range { lt: None, gt: None, gte: None, lte: latest };
+            EngineCondition::Field(FieldCondition::new_datetime_range(path(field), range))
+        }
+        Condition::Nested(filter) => EngineCondition::Filter(to_engine_filter(filter)),
+    }
+}
+
+pub(super) fn to_engine_fields(fields: Fields<'_>) -> WithPayloadInterface {
+    match fields {
+        Fields::All => WithPayloadInterface::Bool(true),
+        Fields::None => WithPayloadInterface::Bool(false),
+        Fields::Only(fields) => WithPayloadInterface::Fields(fields.iter().map(|field| path(field)).collect()),
+    }
+}
+
+pub(super) fn to_engine_query(query: RankingQuery<'_>) -> Result<QueryRequest, Error> {
+    let nearest = match query.vector {
+        RankingVector::Dense(dense) => NamedQuery::new(VectorInternal::Dense(dense), DENSE),
+        RankingVector::Sparse(sparse) => NamedQuery::new(to_engine_sparse(sparse)?.into(), SPARSE),
+    };
+    Ok(QueryRequest {
+        prefetches: Vec::new(),
+        query: Some(ScoringQuery::Vector(QueryEnum::Nearest(nearest))),
+        filter: Some(to_engine_filter(&query.filter))
+            .filter(|filter| filter.must.is_some() || filter.must_not.is_some()),
+        score_threshold: None::<OrderedFloat<f32>>,
+        limit: query.limit,
+        offset: 0,
+        params: Some(SearchParams { exact: true, ..SearchParams::default() }),
+        with_vector: false.into(),
+        with_payload: to_engine_fields(query.fields),
+    })
+}
+
+pub(super) fn from_scored(point: EnginePoint) -> Option<ScoredPoint> {
+    let id = from_engine_id(point.id)?;
+    Some(ScoredPoint { id, score: point.score, payload: point.payload.map(|payload| payload.0).unwrap_or_default() })
+}
+
+pub(super) fn from_record(record: Record) -> Option<StoredPoint> {
+    let id = from_engine_id(record.id)?;
+    Some(StoredPoint { id, payload: record.payload.map(|payload| payload.0).unwrap_or_default() })
+}
+
+/// Every point that we write has a UUID; one with a number is not ours.
+pub(super) fn from_engine_id(id: PointId) -> Option<Uuid> {
+    match id {
+        PointId::Uuid(id) => Some(id),
+        PointId::NumId(_) => None,
+    }
+}
+
+fn path(field: &str) -> JsonPath {
+    field.parse().expect("payload fields are plain names")
+}

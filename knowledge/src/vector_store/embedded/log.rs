@@ -1,0 +1,52 @@
+//! The engine's write-ahead log on disk. The engine writes it, takes operation numbers from it, and never reads or
+//! shortens it; so old parts are removed here, while the collection is closed.
+
+use std::fs;
+use std::io::{Error as IoError, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use super::super::error::Error;
+
+/// Removes all closed parts but the newest, oldest first: that one and the open part hold the highest operation number,
+/// and what is left is without gaps whenever this is interrupted. The engine's own truncation keeps as much.
+pub(super) fn remove_old_parts(collection: &Path) -> Result<(), Error> {
+    let folder = collection.join("wal");
+    let remove = || -> Result<(), IoError> {
+        let mut closed = Vec::new();
+        for entry in fs::read_dir(&folder)? {
+            let path = entry?.path();
+            if let Some(first_number) = first_operation_of_closed(&path) {
+                closed.push((first_number, path));
+            }
+        }
+        closed.sort();
+        closed.pop();
+        closed.iter().try_for_each(|(_, path)| fs::remove_file(path))
+    };
+    remove().map_err(|source| Error::Io { path: folder.clone(), source })
+}
+
+fn first_operation_of_closed(path: &Path) -> Option<u64> {
+    path.file_name()?.to_str()?.strip_prefix("closed-")?.parse().ok()
+}
+
+/// Of all collections in `folder`.
+pub(super) fn total_bytes(folder: &Path) -> Result<u64, Error> {
+    let files_in = |path: PathBuf| -> Result<Vec<fs::DirEntry>, IoError> {
+        match fs::read_dir(path) {
+            Ok(entries) => entries.collect(),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    };
+    let sum = || {
+        let mut bytes = 0;
+        for collection in files_in(folder.to_owned())? {
+            for part in files_in(collection.path().join("wal"))? {
+                bytes += part.metadata()?.len();
+            }
+        }
+        Ok(bytes)
+    };
+    sum().map_err(|source| Error::Io { path: folder.to_owned(), source })
+}

@@ -1,0 +1,103 @@
+//! Every call to the server: its deadline, whether it is tried again, and what its errors mean to us.
+
+use std::future::Future;
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
+use qdrant_client::QdrantError;
+
+use super::super::error::Error;
+
+pub(super) const CONNECT: Duration = Duration::from_secs(2);
+pub(super) const LONGEST: Duration = Duration::from_secs(60);
+const READ: Duration = Duration::from_secs(5);
+
+/// How long a caller is willing to wait for a server that is down or slow. All our calls may be made twice: upserts and
+/// deletes have the same effect again.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Patience {
+    /// The caller wants to know how it is now.
+    Once,
+    /// Somebody waits for an answer: three attempts within a second, 5 s each.
+    Short,
+    /// An ingest: an outage of half a minute, a restart of the server, is waited out.
+    Long,
+}
+
+impl Patience {
+    fn deadline(self) -> Duration {
+        match self {
+            Self::Once | Self::Short => READ,
+            Self::Long => LONGEST,
+        }
+    }
+
+    fn backoff(self) -> ExponentialBuilder {
+        let backoff = ExponentialBuilder::new().with_jitter();
+        match self {
+            Self::Once => backoff.with_max_times(0),
+            Self::Short => backoff.with_min_delay(Duration::from_millis(100)).with_max_times(2),
+            Self::Long => {
+                let backoff = backoff.with_min_delay(Duration::from_millis(250));
+                backoff.with_max_delay(Duration::from_secs(5)).with_max_times(11)
+            }
+        }
+    }
+}
+
+/// Makes a call, again if it is worth it. `what` says in an error what was attempted.
+pub(super) async fn call<T, F>(
+    what: &str,
+    collection: &str,
+    patience: Patience,
+    request: impl Fn() -> F,
+) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, QdrantError>>,
+{
+    let attempt = || async {
+        let deadline = patience.deadline();
+        match tokio::time::timeout(deadline, request()).await {
+            Ok(outcome) => outcome.map_err(|error| meaning(what, collection, deadline, error)),
+            Err(_) => Err(Error::Timeout { seconds: deadline.as_secs() }),
+        }
+    };
+    attempt.retry(patience.backoff()).when(worth_another_try).await
+}
+
+fn worth_another_try(error: &Error) -> bool {
+    match error {
+        Error::Unavailable { .. } | Error::Timeout { .. } => true,
+        Error::InUse { .. }
+        | Error::WrongDimension { .. }
+        | Error::NotFound { .. }
+        | Error::Corrupt { .. }
+        | Error::Unauthorized { .. }
+        | Error::Io { .. }
+        | Error::Engine { .. } => false,
+    }
+}
+
+fn meaning(what: &str, collection: &str, deadline: Duration, error: QdrantError) -> Error {
+    match error {
+        QdrantError::ResponseError { ref status } | QdrantError::ResourceExhaustedError { ref status, .. } => {
+            let message = status.message().to_owned();
+            // The numbers of https://grpc.io/docs/guides/status-codes/.
+            match i32::from(status.code()) {
+                // Cancelled is what the client's own deadline is reported as.
+                1 | 4 => Error::Timeout { seconds: deadline.as_secs() },
+                5 => Error::NotFound { collection: collection.to_owned() },
+                7 | 16 => Error::Unauthorized { message },
+                8 | 14 => Error::Unavailable { message },
+                // Unknown: the connection broke. Internal is both the client that cannot connect and a server in trouble.
+                2 => Error::Unavailable { message },
+                13 if message.starts_with("Failed to connect") || message.contains("transport") => {
+                    Error::Unavailable { message }
+                }
+                _ => Error::engine(format!("{what} failed"), error),
+            }
+        }
+        QdrantError::Io(error) => Error::Unavailable { message: error.to_string() },
+        error => Error::engine(format!("{what} failed"), error),
+    }
+}

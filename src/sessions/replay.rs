@@ -1,0 +1,90 @@
+//! Appending the turns that waited for the store, once, in order: before anything else happens to their session, and in
+//! the background as soon as the store is back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::task::JoinHandle;
+
+use super::error::Error;
+use super::key::SessionKey;
+use super::store::{Append, Appended};
+use super::{Inner, log};
+
+/// Between attempts, while the store is reachable but takes no turns.
+const RETRY_DELAY: Duration = Duration::from_millis(500);
+
+impl Inner {
+    /// Appends what waits for this session. The caller holds the session's lock.
+    pub(super) async fn replay(&self, key: &SessionKey) -> Result<(), Error> {
+        while let Some(append) = self.pending.oldest(key) {
+            if self.is_expired(&append) {
+                self.give_up(key, "expired");
+                continue;
+            }
+            match self.store.append(key, &append).await {
+                Ok(Appended::Saved { epoch, seq, trimmed }) => {
+                    self.pending.remove_oldest(key);
+                    self.ram.add_turn(key, &append, epoch, seq, trimmed).await;
+                }
+                Ok(Appended::Repeated { .. }) => self.pending.remove_oldest(key),
+                Ok(Appended::Deleted) => self.give_up(key, "deleted"),
+                Err(error) if error.is_outage() => return Err(error),
+                Err(error) => {
+                    log(&error, "cannot save a turn that waited");
+                    self.give_up(key, "damaged");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends what waits for any session.
+    pub(super) async fn replay_all(&self) {
+        for key in self.pending.sessions() {
+            let _lock = self.locks.lock(&key).await;
+            if let Err(error) = self.replay(&key).await {
+                log(&error, "cannot save turns that wait");
+            }
+        }
+    }
+
+    /// A session would have ended its life by now if the turn had been saved at its time.
+    fn is_expired(&self, append: &Append) -> bool {
+        let age = Timestamp::now().duration_since(append.answered_at());
+        self.ttl.is_some_and(|ttl| age.unsigned_abs() >= ttl && age.is_positive())
+    }
+
+    fn give_up(&self, key: &SessionKey, reason: &'static str) {
+        self.pending.remove_oldest(key);
+        metrics::counter!("footnote_session_turns_lost_total", "reason" => reason).increment(1);
+    }
+}
+
+/// The background task; ends when it is dropped.
+#[derive(Debug)]
+pub(super) struct Replayer(JoinHandle<()>);
+
+impl Replayer {
+    pub(super) fn start(inner: &Arc<Inner>) -> Self {
+        Self(tokio::spawn(run(Arc::clone(inner))))
+    }
+}
+
+impl Drop for Replayer {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn run(inner: Arc<Inner>) {
+    loop {
+        inner.pending.any().await;
+        inner.store.reachable().await;
+        inner.replay_all().await;
+        if inner.pending.turns() > 0 {
+            tokio::time::sleep(RETRY_DELAY).await;
+        }
+    }
+}
