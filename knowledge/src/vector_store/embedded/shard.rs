@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use qdrant_edge::{
-    CountRequest, EdgeConfig, EdgeOptimizersConfig, EdgeShard, EdgeSparseVectorParams, EdgeVectorParams, PointId,
-    ScrollRequest, UpdateOperation, WalOptions,
+    EdgeConfig, EdgeOptimizersConfig, EdgeShard, EdgeSparseVectorParams, EdgeVectorParams, PointId, ScrollRequest,
+    UpdateOperation, WalOptions,
 };
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -18,7 +18,7 @@ use super::super::point::{
     CollectionSchema, Fields, Filter, Point, RankingQuery, ScoredPoint, ScrollPage, StoredPoint,
 };
 use super::writer::Writer;
-use super::{convert, log, sync_folder};
+use super::{convert, leftovers, sync_folder};
 
 pub(super) const DENSE: &str = "dense";
 pub(super) const SPARSE: &str = "bm25";
@@ -26,6 +26,9 @@ pub(super) const SPARSE: &str = "bm25";
 /// Points per operation. The engine lets readers in between operations, not within one of its 32-point steps; and an
 /// operation has to fit the log.
 const POINTS_PER_OPERATION: usize = 64;
+
+/// How many are listed at once when they are counted.
+const POINTS_PER_PAGE: usize = 10_000;
 
 /// A log part is allocated at this size, and there are always two.
 const LOG_PART_BYTES: usize = 1 << 20;
@@ -57,7 +60,7 @@ impl Shard {
 
     pub(super) fn load(path: &Path) -> Result<Self, Error> {
         let corrupt = |message: String| Error::Corrupt { path: path.to_owned(), message };
-        log::remove_old_parts(path)?;
+        leftovers::remove(path)?;
         // It panics on some damage.
         let loaded = catch_unwind(|| EdgeShard::load(path, None));
         let engine = loaded
@@ -169,10 +172,18 @@ impl Shard {
         .await
     }
 
+    /// By listing: the engine's own count counts a point twice that is in two segments, as some are after the process
+    /// was killed while it was compacting.
     pub(super) async fn count(&self, filter: &Filter) -> Result<usize, Error> {
-        let request = CountRequest { filter: Some(convert::to_engine_filter(filter)), exact: true };
-        self.read(move |engine| engine.count(request).map_err(|error| Error::engine("counting points failed", error)))
-            .await
+        let (mut count, mut from) = (0, None);
+        loop {
+            let page = self.scroll(filter, from, POINTS_PER_PAGE, Fields::None).await?;
+            count += page.points.len();
+            from = page.next;
+            if from.is_none() {
+                return Ok(count);
+            }
+        }
     }
 
     async fn update(&self, operation: UpdateOperation) -> Result<(), Error> {
