@@ -17,7 +17,7 @@ use super::super::error::Error;
 use super::super::point::{
     CollectionSchema, Fields, Filter, Point, RankingQuery, ScoredPoint, ScrollPage, StoredPoint,
 };
-use super::writer::Writer;
+use super::writer::{Work, Writer};
 use super::{convert, leftovers, sync_folder};
 
 pub(super) const DENSE: &str = "dense";
@@ -69,8 +69,8 @@ impl Shard {
         let dimension = engine.config().vectors.get(DENSE).map(|vector| vector.size);
         let dimension = dimension.ok_or_else(|| corrupt("it has no dense vectors".to_owned()))?;
         let engine = Arc::new(RwLock::new(Some(engine)));
-        let writer =
-            Writer::start(Arc::clone(&engine)).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+        let writer = Writer::start(path.to_owned(), Arc::clone(&engine))
+            .map_err(|source| Error::Io { path: path.to_owned(), source })?;
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Ok(Self { engine, writer, readers: Arc::new(Semaphore::new(cores)), dimension })
     }
@@ -93,7 +93,7 @@ impl Shard {
             return Err(Error::WrongDimension { expected: self.dimension, found: schema.dimension });
         }
         let present = self.read(|engine| Ok(convert::indexed_fields(&engine.info()))).await?;
-        self.writer.update(convert::create_indexes(schema, &present)).await
+        self.writer.run(convert::create_indexes(schema, &present).into_iter().map(write)).await
     }
 
     pub(super) async fn upsert(&self, points: Vec<Point>) -> Result<(), Error> {
@@ -101,24 +101,24 @@ impl Shard {
         if let Some(dense) = wrong {
             return Err(Error::WrongDimension { expected: self.dimension, found: dense.len() });
         }
-        let mut operations = Vec::new();
+        let mut writes = Vec::new();
         let mut points = points.into_iter().map(convert::to_engine_point).peekable();
         while points.peek().is_some() {
-            operations.push(convert::upsert(points.by_ref().take(POINTS_PER_OPERATION).collect::<Result<_, _>>()?));
+            writes.push(write(convert::upsert(points.by_ref().take(POINTS_PER_OPERATION).collect::<Result<_, _>>()?)));
         }
-        self.writer.update(operations).await
+        self.writer.run(writes).await
     }
 
     pub(super) async fn delete_points(&self, ids: &[Uuid]) -> Result<(), Error> {
-        self.update(convert::delete_points(ids)).await
+        self.delete(convert::delete_points(ids)).await
     }
 
     pub(super) async fn delete_matching(&self, filter: &Filter) -> Result<(), Error> {
-        self.update(convert::delete_matching(filter)).await
+        self.delete(convert::delete_matching(filter)).await
     }
 
     pub(super) async fn compact(&self) -> Result<(), Error> {
-        self.writer.compact().await
+        self.writer.run([Work::Compact]).await
     }
 
     pub(super) async fn rank(&self, queries: Vec<RankingQuery<'_>>) -> Result<Vec<Vec<ScoredPoint>>, Error> {
@@ -186,8 +186,8 @@ impl Shard {
         }
     }
 
-    async fn update(&self, operation: UpdateOperation) -> Result<(), Error> {
-        self.writer.update(vec![operation]).await
+    async fn delete(&self, operation: UpdateOperation) -> Result<(), Error> {
+        self.writer.run([Work::Delete(Box::new(operation))]).await
     }
 
     async fn read<T: Send + 'static>(
@@ -204,6 +204,10 @@ impl Shard {
         })
         .await
     }
+}
+
+fn write(operation: UpdateOperation) -> Work {
+    Work::Write(Box::new(operation))
 }
 
 fn config(schema: &CollectionSchema) -> EdgeConfig {
