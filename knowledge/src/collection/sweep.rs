@@ -214,3 +214,53 @@ fn earlier(now: Timestamp, by: Duration) -> Timestamp {
     let by = SignedDuration::try_from(by).expect("an hour fits");
     now.checked_sub(by).expect("an hour before now is a time")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::{EmbeddingIdentity, NewChunk, NewDocument};
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_old_version_goes_when_its_time_has_come_unless_it_is_current_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = VectorStore::open_embedded(folder.path()).await.unwrap();
+        let identity = EmbeddingIdentity { model: "test".into(), dimension: 1, pooling: "none".into() };
+        let collection = Collection::open(store.clone(), "documents", &identity).await.unwrap();
+        let stored = collection.inner.stored.clone();
+        let mut written = Vec::new();
+        for version in ["one", "two", "three"] {
+            written.push(collection.replace_document(new_document(version)).await.unwrap());
+        }
+        let old = |version: &str| OldVersion {
+            document_id: written[0].id,
+            version: version.to_owned(),
+            written_before: written[2].ingested_at,
+        };
+        // A queue of its own, where all are due at once; `three` is current.
+        let removals = Superseded::start(Arc::downgrade(&collection.inner));
+        for version in ["three", "one", "two"] {
+            removals.queue.send((Instant::now(), old(version))).unwrap();
+        }
+        let chunks = Filter::all([payload::is_chunk()]);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while store.count(&stored, &chunks).await.unwrap() > 1 {
+            assert!(Instant::now() < deadline, "old versions stay");
+        }
+        assert_eq!(collection.chunks(written[0].id).await.unwrap()[0].version, "three");
+    }
+
+    fn new_document(version: &str) -> NewDocument {
+        let chunk = NewChunk { heading: None, page: None, start: 0, end: 4, text: "text".into(), embedding: vec![1.0] };
+        NewDocument {
+            source: "a.md".into(),
+            title: String::new(),
+            content_hash: version.into(),
+            version: version.into(),
+            tags: Vec::new(),
+            metadata: Default::default(),
+            chunks: vec![chunk],
+        }
+    }
+}

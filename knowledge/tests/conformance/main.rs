@@ -7,4 +7,5 @@ mod documents;
 mod embedded;
 mod fixture;
 mod fusion;
+mod server;
 mod vectors;
