@@ -25,6 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
@@ -101,7 +102,8 @@ impl Sessions {
     /// While the store is down, what this server remembers.
     pub async fn load(&self, key: &SessionKey) -> Loaded {
         let _lock = self.inner.locks.lock(key).await;
-        let _waiting = self.inner.replay(key).await;
+        // What still waits after it is part of what this server remembers.
+        let _ = self.inner.replay(key).await;
         let copy = self.inner.ram.get(key).await;
         let request = ReadRequest {
             known: copy.as_ref().and_then(|copy| copy.known()),
@@ -141,6 +143,7 @@ impl Sessions {
             epoch_if_new: Uuid::new_v4(),
             user: Arc::new(turn.user),
             assistant: Arc::new(turn.assistant),
+            waiting_since: None,
         };
         let saved = match inner.replay(key).await {
             Ok(()) => inner.store.append(key, &append).await,
@@ -168,7 +171,8 @@ impl Sessions {
     pub async fn read(&self, key: &SessionKey) -> Result<Option<Session>, Error> {
         let inner = &self.inner;
         let _lock = inner.locks.lock(key).await;
-        let _waiting = inner.replay(key).await;
+        // What still waits after it is shown, and flagged.
+        let _ = inner.replay(key).await;
         let copy = inner.ram.get(key).await.filter(|copy| copy.is_complete());
         let known = copy.as_ref().and_then(|copy| copy.known());
         let request = ReadRequest { known, newest: usize::MAX, metadata: true };
@@ -254,6 +258,7 @@ impl Inner {
 
     async fn keep_for_later(&self, key: &SessionKey, append: Append, error: &Error) -> Saved {
         log(error, "cannot save a turn");
+        let append = Append { waiting_since: Some(Timestamp::now()), ..append };
         if error.is_outage()
             && let Err(NoRoom) = self.pending.push(key, append)
         {

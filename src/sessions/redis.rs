@@ -25,13 +25,19 @@ use super::key::SessionKey;
 use super::listing::{Listed, Position};
 use super::options::SessionOptions;
 use super::record::merge_metadata;
-use super::store::{Append, Appended, Read, ReadRequest};
+use super::store::{Append, Appended, Messages, Read, ReadRequest};
 use connection::Connection;
 use listing::Listing;
 use scripts::{Reply, Scripts, status};
 
 /// How often a metadata change starts again because somebody else changed it at the same time.
 const PATCH_ATTEMPTS: usize = 8;
+
+/// How many messages come in one reply. A long session in one piece would keep the turns of others waiting on the
+/// connection, past their deadline.
+const PAGE: usize = 256;
+
+const REPLACED: &str = "the session was deleted while it was read";
 
 #[derive(Debug)]
 pub(super) struct RedisStore {
@@ -56,14 +62,46 @@ impl RedisStore {
         let script = self.scripts.append(key, append, [&user, &assistant], self.ttl, self.max_messages);
         let reply: Reply = self.connection.run(&script).await?;
         let appended = scripts::appended(&reply)?;
-        if let Appended::Saved { .. } = appended {
-            self.listing.note_activity(key, append.answered_at().as_millisecond());
+        match appended {
+            Appended::Saved { .. } | Appended::Repeated { .. } => {
+                self.listing.note_activity(key, append.answered_at().as_millisecond());
+            }
+            Appended::Deleted => {}
         }
         Ok(appended)
     }
 
     pub(super) async fn read(&self, key: &SessionKey, request: ReadRequest) -> Result<Read, Error> {
-        let script = self.scripts.read(key, request, self.ttl);
+        let page = ReadRequest { newest: request.newest.min(PAGE), ..request };
+        let mut present = match self.read_page(key, page, None).await? {
+            Read::Present(present) => present,
+            absent @ Read::Absent { .. } => return Ok(absent),
+        };
+        if let Messages::Newest(messages) = &mut present.messages {
+            let wanted = (present.seq - present.trimmed).min(request.newest as u64);
+            let mut pages = vec![std::mem::take(messages)];
+            let mut oldest = present.seq - pages[0].len() as u64;
+            while oldest > present.trimmed && present.seq - oldest < wanted {
+                let older = match self.read_page(key, ReadRequest { known: None, ..page }, Some(oldest)).await? {
+                    Read::Present(older) if older.epoch == present.epoch => older,
+                    Read::Present(_) | Read::Absent { .. } => return Err(Error::Failed(REPLACED.into())),
+                };
+                // Others go on with the session: what they trimmed meanwhile is no part of it any more.
+                present.trimmed = older.trimmed;
+                if let Messages::Newest(older) = older.messages {
+                    oldest -= older.len() as u64;
+                    pages.push(older);
+                }
+            }
+            *messages = pages.into_iter().rev().flatten().collect();
+            let kept = usize::try_from(present.seq - present.trimmed).unwrap_or(usize::MAX).min(request.newest);
+            messages.drain(..messages.len().saturating_sub(kept));
+        }
+        Ok(Read::Present(present))
+    }
+
+    async fn read_page(&self, key: &SessionKey, page: ReadRequest, before: Option<u64>) -> Result<Read, Error> {
+        let script = self.scripts.read(key, page, before, self.ttl);
         let reply: Reply = self.connection.run(&script).await?;
         scripts::read(&reply)
     }
@@ -107,8 +145,10 @@ impl RedisStore {
         self.listing.list(tenant, after, limit).await
     }
 
+    /// Writes: a replica, or a Redis that is full, answers a PING.
     pub(super) async fn check(&self) -> Result<(), Error> {
-        self.connection.query(&redis::cmd("PING")).await
+        let now = Timestamp::now().as_millisecond();
+        self.connection.query(redis::cmd("SET").arg("sessions:check").arg(now).arg("PX").arg(60_000)).await
     }
 
     pub(super) async fn reachable(&self) {

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::task::JoinHandle;
 
 use super::error::Error;
@@ -52,8 +51,7 @@ impl Inner {
 
     /// A session would have ended its life by now if the turn had been saved at its time.
     fn is_expired(&self, append: &Append) -> bool {
-        let age = Timestamp::now().duration_since(append.answered_at());
-        self.ttl.is_some_and(|ttl| age.unsigned_abs() >= ttl && age.is_positive())
+        self.ttl.is_some_and(|ttl| append.waited() >= ttl)
     }
 
     fn give_up(&self, key: &SessionKey, reason: &'static str) {

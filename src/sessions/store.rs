@@ -2,6 +2,7 @@
 //! suite holds them to it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -18,7 +19,7 @@ use super::redis::RedisStore;
 use super::session::{Backend, Seen};
 
 /// How long a deletion is remembered, so that a turn answered before it is not saved after it.
-pub(super) const TOMBSTONE_LIFE: std::time::Duration = std::time::Duration::from_secs(7 * 24 * 3600);
+pub(super) const TOMBSTONE_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// One turn to append.
 #[derive(Debug, Clone)]
@@ -33,6 +34,8 @@ pub(super) struct Append {
     pub(super) epoch_if_new: Uuid,
     pub(super) user: Arc<Message>,
     pub(super) assistant: Arc<Message>,
+    /// Since when it waits, if the store was down: so much shorter the session lives.
+    pub(super) waiting_since: Option<Timestamp>,
 }
 
 impl Append {
@@ -42,6 +45,11 @@ impl Append {
 
     pub(super) fn answered_at(&self) -> Timestamp {
         self.assistant.created_at
+    }
+
+    pub(super) fn waited(&self) -> Duration {
+        let since = self.waiting_since.map(|since| Timestamp::now().duration_since(since));
+        since.filter(|waited| waited.is_positive()).map_or(Duration::ZERO, |waited| waited.unsigned_abs())
     }
 
     pub(super) fn bytes(&self) -> usize {

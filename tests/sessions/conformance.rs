@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use footnote::sessions::{Backend, Error, History, Role, SessionKey, Turn};
+use footnote::sessions::{Backend, Error, History, Role, Seen, SessionKey, Turn};
 use footnote::source_document::SourceDocument;
 use jiff::Timestamp;
 use serde_json::json;
@@ -40,6 +40,7 @@ on_every_store! {
     old_turns_are_trimmed_whole_and_still_counted
     concurrent_turns_are_neither_lost_nor_torn
     a_turn_sees_the_newest_messages_only
+    a_long_session_is_read_whole
     sources_are_kept_with_the_answer
     times_of_a_session
     a_session_lives_as_long_as_it_is_used
@@ -134,6 +135,21 @@ async fn a_turn_sees_the_newest_messages_only(place: Place) {
     let loaded = sessions.load(&key).await;
     assert_eq!((contents(&loaded.messages), loaded.length), (vec!["2!", "3", "3!"], 6));
     assert_eq!(read(&sessions, &key).await.messages.len(), 6);
+}
+
+async fn a_long_session_is_read_whole(place: Place) {
+    let sessions = place.open_with(|options| options.max_messages = 700).await;
+    let key = key("long");
+    let mut seen = Seen::NOTHING;
+    for number in 0..400 {
+        sessions.append(&key, seen, turn(&number.to_string())).await;
+        seen = sessions.load(&key).await.seen;
+    }
+    let session = read(&sessions, &key).await;
+    assert_turns_are_whole(&session);
+    let questions: Vec<u32> =
+        session.messages.iter().step_by(2).map(|message| message.content.parse().unwrap()).collect();
+    assert_eq!((session.length, questions), (800, (50..400).collect()));
 }
 
 async fn sources_are_kept_with_the_answer(place: Place) {

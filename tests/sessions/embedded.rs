@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use footnote::sessions::{Error, SessionOptions, Sessions, StoreChoice};
 use tempfile::TempDir;
 
-use crate::place::{Place, assert_turns_are_whole, contents, key, read, say};
+use crate::place::{Place, assert_turns_are_whole, contents, eventually, key, read, say};
 
 async fn open(folder: &Path) -> Result<Sessions, Error> {
     Sessions::open(SessionOptions::new(StoreChoice::Embedded { data_dir: folder.to_owned() })).await
@@ -41,15 +41,16 @@ async fn child() {
                 let key = key(&format!("session {writer}"));
                 loop {
                     let saved = say(&sessions, &key, "turn").await;
-                    assert!(saved.persisted);
+                    if !saved.persisted {
+                        break;
+                    }
                     println!("ack {writer} {}", saved.conversation_length);
                 }
             })
         })
         .collect();
-    for writer in writers {
-        writer.await.unwrap();
-    }
+    let (ended, ..) = futures::future::select_all(writers).await;
+    panic!("a writer ended: {:?}", ended.err());
 }
 
 #[tokio::test]
@@ -88,6 +89,50 @@ async fn an_acknowledged_turn_survives_sigkill() {
         }
         sessions.shutdown().await;
     }
+}
+
+/// Not a test of its own: what the next one starts with little room. Goes on when it is given more.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "runs as a child process"]
+async fn child_without_room() {
+    let folder = std::env::var_os(FOLDER).expect("the parent sets it");
+    let sessions = open(Path::new(&folder)).await.unwrap();
+    let key = key("large");
+    let mut turns = 0;
+    while say(&sessions, &key, &"x".repeat(50_000)).await.persisted {
+        turns += 1;
+        assert!(turns < 1000, "there is room for everything");
+    }
+    assert_eq!(sessions.pending_turns(), 1);
+    assert_eq!(sessions.load(&key).await.length, 2 * turns + 2);
+    println!("full");
+    eventually("the turn that waited is saved", async || sessions.pending_turns() == 0).await;
+    assert!(say(&sessions, &key, "there is room").await.persisted);
+    sessions.shutdown().await;
+    println!("saved {}", turns + 2);
+}
+
+#[tokio::test]
+async fn a_full_disk_loses_nothing() {
+    let folder = TempDir::new().unwrap();
+    // Files up to a mebibyte, and an error instead of a signal for what goes beyond.
+    let mut child = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -S -f 2048; exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().unwrap())
+        .args(["embedded::child_without_room", "--exact", "--ignored", "--nocapture"])
+        .env(FOLDER, folder.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.ends_with("full")), "the child goes on until there is no room");
+    let more = Command::new("prlimit").args(["--pid", &child.id().to_string(), "--fsize=unlimited:unlimited"]).status();
+    assert!(more.expect("prlimit is installed").success());
+    let turns = lines.find_map(|line| line.strip_prefix("saved ").map(|turns| turns.parse::<u64>().unwrap()));
+    assert!(child.wait().unwrap().success());
+    let session = read(&open(folder.path()).await.unwrap(), &key("large")).await;
+    assert_eq!(Some(session.length), turns.map(|turns| 2 * turns));
+    assert_turns_are_whole(&session);
 }
 
 #[tokio::test]

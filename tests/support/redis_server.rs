@@ -17,7 +17,6 @@ pub(crate) struct RedisServer {
     arguments: Vec<String>,
 }
 
-#[allow(dead_code, reason = "each test binary uses a part of it")]
 impl RedisServer {
     pub(crate) fn start() -> Self {
         Self::start_with(&[])

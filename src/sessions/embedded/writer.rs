@@ -166,12 +166,14 @@ impl Writing {
     }
 }
 
+type SendAnswer = Box<dyn FnOnce(Option<&Error>)>;
+
 /// What one piece of work came to, to be told after the commit.
 struct Answer {
     /// Set if the transaction must not be committed.
     failure: Option<Error>,
     /// Takes the failure of the whole transaction, if it failed.
-    send: Box<dyn FnOnce(Option<&Error>)>,
+    send: SendAnswer,
 }
 
 impl Answer {

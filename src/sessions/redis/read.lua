@@ -5,6 +5,8 @@ local session, messages, turns, tombstone = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 -- The last message that the caller knows ('' and 0 for none), and how many it wants at most.
 local known_epoch, known_seq, known_turn, newest = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local with_metadata, ttl = ARGV[5] == 'yes', tonumber(ARGV[6])
+-- Only messages before this number; '' for all.
+local before = tonumber(ARGV[7])
 
 local found = redis.call('HMGET', session, 'epoch', 'seq', 'trimmed', 'created_at', 'last_activity')
 local epoch, seq, trimmed = found[1], tonumber(found[2] or 0), tonumber(found[3] or 0)
@@ -29,7 +31,8 @@ end
 
 -- Messages are counted over all ever appended. The list still has those from `trimmed` on; from its end, number `n`
 -- (from 0) is at `n - seq`.
-local from = math.max(trimmed, seq - newest)
+before = math.min(before or seq, seq)
+local from = math.max(trimmed, before - newest)
 local status = 'newest'
 if known_epoch == epoch and known_seq >= from and known_seq > trimmed and known_seq <= seq then
   -- After a failover that lost writes, another message may stand in its place. Its content cannot look like this:
@@ -42,8 +45,8 @@ end
 
 local metadata = with_metadata and redis.call('HGET', session, 'metadata') or ''
 local reply = { status, epoch, found[2], found[3], deletion, found[4], found[5], metadata }
-if from < seq then
-  for _, message in ipairs(redis.call('LRANGE', messages, from - seq, -1)) do
+if from < before then
+  for _, message in ipairs(redis.call('LRANGE', messages, from - seq, before - 1 - seq)) do
     reply[#reply + 1] = message
   end
 end

@@ -47,10 +47,8 @@ impl Scripts {
         max_messages: usize,
     ) -> ScriptInvocation<'_> {
         let Seen(seen) = append.seen;
-        let waited = Timestamp::now().duration_since(append.answered_at());
-        let waited = if waited.is_positive() { waited.unsigned_abs() } else { Duration::ZERO };
         // At least a millisecond: 0 stands for a session that never expires.
-        let ttl_left = ttl.map(|ttl| ttl.saturating_sub(waited).max(Duration::from_millis(1)));
+        let ttl_left = ttl.map(|ttl| ttl.saturating_sub(append.waited()).max(Duration::from_millis(1)));
         let mut script = on_session(&self.append, key);
         script.arg(text(append.writer)).arg(append.number);
         script.arg(if seen.is_some() { "yes" } else { "no" });
@@ -62,13 +60,21 @@ impl Scripts {
         script
     }
 
-    pub(super) fn read(&self, key: &SessionKey, request: ReadRequest, ttl: Option<Duration>) -> ScriptInvocation<'_> {
+    /// `before` is the number of the first message that is not wanted, from the end.
+    pub(super) fn read(
+        &self,
+        key: &SessionKey,
+        request: ReadRequest,
+        before: Option<u64>,
+        ttl: Option<Duration>,
+    ) -> ScriptInvocation<'_> {
         let mut script = on_session(&self.read, key);
         match request.known {
             Some(known) => script.arg(text(known.epoch)).arg(known.seq).arg(text(known.turn_id)),
             None => script.arg("").arg(0).arg(""),
         };
         script.arg(request.newest).arg(if request.metadata { "yes" } else { "no" }).arg(milliseconds(ttl));
+        script.arg(before.map(|before| before.to_string()).unwrap_or_default());
         script
     }
 
