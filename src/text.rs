@@ -5,4 +5,5 @@ pub mod code_points;
 pub mod markers;
 pub mod passage;
 pub mod sentences;
+pub mod topic;
 pub mod words;

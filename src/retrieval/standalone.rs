@@ -5,9 +5,10 @@
 //! plain signs only ([`dependence`]), and what is put in front is one earlier question, not the conversation.
 
 mod dependence;
-mod topic;
 
 use dependence::{Dependence, Mention};
+
+use crate::text::topic::topic_of;
 
 /// The question to search with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +49,7 @@ fn understand(message: &str, before: Option<&Understood>) -> (Standalone, Unders
     let dependence = Dependence::of(message);
     let (question, topic) = match before {
         Some(before) if dependence.depends() => put_back(message, &dependence, before),
-        _ => (message.to_owned(), topic::of_question(message)),
+        _ => (message.to_owned(), topic_of(message)),
     };
     let depends = before.is_some() && dependence.depends();
     let reasons = if depends { dependence.reasons() } else { Vec::new() };

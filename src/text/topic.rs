@@ -1,6 +1,6 @@
 //! What a question is about, where its form leaves no doubt: "What is X?", "Tell me about X", "How does X work?".
 
-use crate::text::words::{is_function_word, lower_words};
+use super::words::{is_function_word, lower_words};
 
 /// A question of one of these forms has no other noun phrase that a later "it" could mean.
 const FORMS: [(&str, &str); 20] = [
@@ -28,8 +28,8 @@ const FORMS: [(&str, &str); 20] = [
 
 const LONGEST_TOPIC_WORDS: usize = 7;
 
-/// The topic in the question's own words and capitals.
-pub(super) fn of_question(question: &str) -> Option<String> {
+/// The topic in the question's own words and capitals; none where the question asks more about it than what it is.
+pub fn topic_of(question: &str) -> Option<String> {
     let question = question.trim_end_matches(['?', '.', '!', ' ']);
     // ASCII only, so that offsets are those of the question.
     let lower = question.to_ascii_lowercase();
