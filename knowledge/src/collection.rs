@@ -3,7 +3,6 @@
 //! Here: opening one and knowing which stored collection its name stands for. Vectors and queries are the store's
 //! ([`crate::vector_store`]), which knows nothing of documents; turning text into vectors is [`crate::embedding`]'s.
 
-mod candidates;
 mod document;
 mod error;
 mod fingerprint;
@@ -14,6 +13,7 @@ mod payload;
 mod replace;
 mod search;
 mod sweep;
+mod versions;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

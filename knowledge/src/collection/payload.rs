@@ -27,28 +27,8 @@ const CHUNK: &str = "chunk";
 /// The only tenant there is so far; every filter names it, so that a second one can never see the first one's text.
 const DEFAULT_TENANT: &str = "default";
 
-/// What one has to know of a candidate before it counts.
-pub(super) const WHOSE: [&str; 2] = [DOCUMENT_ID, VERSION];
-
-/// What makes a hit, and the document's point of it tells the current version.
-pub(super) const HIT: [&str; 13] = [
-    CURRENT,
-    DOCUMENT_ID,
-    VERSION,
-    TAGS,
-    INGESTED_AT,
-    "source",
-    "title",
-    "heading",
-    "page",
-    "number",
-    "start",
-    "end",
-    "text",
-];
-
 pub(super) fn schema(dimension: usize) -> CollectionSchema {
-    let indexed = [
+    let filtered = [
         (KIND, FieldKind::Keyword),
         (TENANT, FieldKind::Keyword),
         (DOCUMENT_ID, FieldKind::Uuid),
@@ -56,7 +36,7 @@ pub(super) fn schema(dimension: usize) -> CollectionSchema {
         (TAGS, FieldKind::Keyword),
         (INGESTED_AT, FieldKind::Timestamp),
     ];
-    CollectionSchema { dimension, indexed: indexed.into() }
+    CollectionSchema { dimension, filtered: filtered.into(), beside_others: [VERSION, INGESTED_AT].into() }
 }
 
 pub(super) fn our_tenant() -> Condition {
@@ -147,7 +127,7 @@ fn read<T: DeserializeOwned>(id: Uuid, payload: Payload) -> Result<T, Error> {
         .map_err(|error: serde_json::Error| Error::InvalidPoint { id, message: error.to_string() })
 }
 
-/// Which version of which document a chunk belongs to; from a payload with at least [`WHOSE`].
+/// Which version of which document a chunk belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(super) struct Whose {
     pub(super) document_id: Uuid,

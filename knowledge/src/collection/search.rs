@@ -1,23 +1,23 @@
 //! Hybrid search that sees each document in one version.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::Collection;
-use super::candidates::Versions;
 use super::document::{Chunk, Filter};
 use super::error::Error;
 use super::fusion::{Fused, Ranked, fuse};
-use super::payload::{self, WHOSE, Whose};
-use crate::vector_store::{Fields, RankingQuery, RankingVector, ScoredPoint};
+use super::payload::{self, CURRENT, INGESTED_AT};
+use super::versions::Versions;
+use crate::vector_store::{Fields, RankingQuery, RankingVector, StoredPoint};
 
 /// Each ranking goes this deep (or to the limit asked for, if that is deeper) before they are fused.
 const CANDIDATES: usize = 100;
 
-/// A search is repeated when it met chunks of a version that is not current. Once is enough unless the same documents
-/// are replaced again within the milliseconds that a search takes.
+/// A search is repeated when it met chunks of a version that is not current, or a document that became current while it
+/// ran. Once is enough unless documents are replaced again within the milliseconds that a search takes.
 const MOST_PASSES: usize = 4;
 
 #[derive(Debug, Clone)]
@@ -42,7 +42,7 @@ pub enum SearchMode {
 pub struct SearchResult {
     /// Best first.
     pub hits: Vec<Hit>,
-    /// Everything that was ranked, hits included, best first; then what was dropped before.
+    /// Everything that was ranked, hits included, best first; then what was dropped on the way.
     pub candidates: Vec<Candidate>,
 }
 
@@ -58,7 +58,6 @@ pub struct Hit {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Candidate {
     pub chunk_id: Uuid,
-    pub document_id: Uuid,
     pub fused: Ranked,
     pub dense: Option<Ranked>,
     pub bm25: Option<Ranked>,
@@ -80,37 +79,29 @@ impl Collection {
     /// The best chunks for a question. Each document is seen in one version, the old or the new, also while it is
     /// being replaced.
     pub async fn search(&self, query: SearchQuery<'_>) -> Result<SearchResult, Error> {
-        let stored = self.stored().await?;
-        let store = &self.inner.store;
         let mut versions = Versions::default();
         let mut dropped_before = Vec::new();
         for pass in 1.. {
-            let ranked = self.rank(stored, &query, &versions).await?;
-            let points =
-                store.retrieve(stored, &ids_to_read(&ranked, query.limit), Fields::Only(&payload::HIT)).await?;
-            let mut chunks = versions.take_in(points, &ranked)?;
-            let outdated = ranked.iter().any(|ranked| versions.reason_to_drop(&ranked.whose).is_some());
-            if !outdated || pass == MOST_PASSES {
-                return Ok(result(ranked, &versions, query.limit, &mut chunks, dropped_before));
+            let began = payload::now();
+            let ranked = self.rank(&query, &versions).await?;
+            let chunks = self.read_chunks(ranked.iter().take(query.limit).map(|ranked| ranked.id).collect()).await?;
+            let documents = self.read_versions(&chunks).await?;
+            versions.take_in(&chunks, documents, began)?;
+            if !versions.ask_again(&chunks) || pass == MOST_PASSES {
+                return Ok(result(ranked, query.limit, chunks, &versions, dropped_before));
             }
-            let outdated = ranked.into_iter().zip(1..).filter_map(|(ranked, rank)| {
-                let reason = versions.reason_to_drop(&ranked.whose)?;
-                Some(ranked.candidate(rank, Some(reason)))
-            });
-            dropped_before.extend(outdated);
+            dropped_before.extend(ranked.into_iter().zip(1..).filter_map(|(ranked, rank)| {
+                let reason = versions.reason_to_drop(chunks.get(&ranked.id)?)?;
+                Some(candidate(&ranked, rank, Some(reason)))
+            }));
         }
         unreachable!("the last pass returns")
     }
 
-    async fn rank(
-        &self,
-        stored: &str,
-        query: &SearchQuery<'_>,
-        versions: &Versions,
-    ) -> Result<Vec<RankedChunk>, Error> {
+    async fn rank(&self, query: &SearchQuery<'_>, versions: &Versions) -> Result<Vec<Fused>, Error> {
         let filter = versions.exclude_outdated(self.store_filter(query.filter));
         let limit = query.limit.max(CANDIDATES);
-        let ask = |vector| RankingQuery { vector, filter: filter.clone(), limit, fields: Fields::Only(&WHOSE) };
+        let ask = |vector| RankingQuery { vector, filter: filter.clone(), limit, fields: Fields::None };
         let words = self.inner.bm25.embed_query(query.text);
         let (by_dense, by_words) = match query.mode {
             SearchMode::Hybrid => (true, true),
@@ -129,75 +120,61 @@ impl Collection {
         if queries.is_empty() {
             return Ok(Vec::new());
         }
-        let mut rankings = self.inner.store.rank(stored, queries).await?.into_iter();
-        let dense = if by_dense { rankings.next().unwrap_or_default() } else { Vec::new() };
-        let bm25 = if by_words { rankings.next().unwrap_or_default() } else { Vec::new() };
-        fuse_chunks(dense, bm25)
+        let rankings = self.inner.store.rank(self.stored().await?, queries).await?;
+        let mut rankings = rankings.into_iter().map(|ranking| ranking.iter().map(|it| (it.id, it.score)).collect());
+        let dense: Vec<_> = if by_dense { rankings.next().unwrap_or_default() } else { Vec::new() };
+        let bm25: Vec<_> = if by_words { rankings.next().unwrap_or_default() } else { Vec::new() };
+        Ok(fuse(&dense, &bm25))
     }
-}
 
-/// A candidate with the document version that it belongs to.
-#[derive(Debug)]
-pub(super) struct RankedChunk {
-    pub(super) fused: Fused,
-    pub(super) whose: Whose,
-}
-
-impl RankedChunk {
-    fn candidate(&self, rank: usize, dropped: Option<Dropped>) -> Candidate {
-        Candidate {
-            chunk_id: self.fused.id,
-            document_id: self.whose.document_id,
-            fused: Ranked { rank, score: self.fused.score },
-            dense: self.fused.dense,
-            bm25: self.fused.bm25,
-            dropped,
+    async fn read_chunks(&self, ids: Vec<Uuid>) -> Result<HashMap<Uuid, Chunk>, Error> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
         }
+        let points = self.inner.store.retrieve(self.stored().await?, &ids, Fields::All).await?;
+        let chunk = |point: StoredPoint| Ok((point.id, payload::read_chunk(point)?));
+        points.into_iter().map(chunk).collect()
+    }
+
+    /// What the points of the chunks' documents say.
+    async fn read_versions(&self, chunks: &HashMap<Uuid, Chunk>) -> Result<Vec<StoredPoint>, Error> {
+        let documents: HashSet<_> = chunks.values().map(|chunk| chunk.document_id).collect();
+        let documents: Vec<_> = documents.into_iter().collect();
+        if documents.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.inner.store.retrieve(self.stored().await?, &documents, Fields::Only(&[CURRENT, INGESTED_AT])).await?)
     }
 }
 
-/// The chunks that may become hits, and the document point of every candidate.
-fn ids_to_read(ranked: &[RankedChunk], limit: usize) -> Vec<Uuid> {
-    let mut ids: Vec<_> = ranked.iter().map(|ranked| ranked.whose.document_id).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    ids.extend(ranked.iter().take(limit).map(|ranked| ranked.fused.id));
-    ids
-}
-
-fn fuse_chunks(dense: Vec<ScoredPoint>, bm25: Vec<ScoredPoint>) -> Result<Vec<RankedChunk>, Error> {
-    let scores = |points: &[ScoredPoint]| points.iter().map(|point| (point.id, point.score)).collect::<Vec<_>>();
-    let fused = fuse(&scores(&dense), &scores(&bm25));
-    let mut payloads: HashMap<_, _> = dense.into_iter().chain(bm25).map(|point| (point.id, point.payload)).collect();
-    let with_document = |fused: Fused| {
-        let whose = payload::read_whose(fused.id, payloads.remove(&fused.id).unwrap_or_default())?;
-        Ok(RankedChunk { fused, whose })
-    };
-    fused.into_iter().map(with_document).collect()
+fn candidate(ranked: &Fused, rank: usize, dropped: Option<Dropped>) -> Candidate {
+    let Fused { id, score, dense, bm25 } = *ranked;
+    Candidate { chunk_id: id, fused: Ranked { rank, score }, dense, bm25, dropped }
 }
 
 fn result(
-    ranked: Vec<RankedChunk>,
-    versions: &Versions,
+    ranked: Vec<Fused>,
     limit: usize,
-    chunks: &mut HashMap<Uuid, Chunk>,
+    mut chunks: HashMap<Uuid, Chunk>,
+    versions: &Versions,
     dropped_before: Vec<Candidate>,
 ) -> SearchResult {
     let mut result = SearchResult::default();
     for (ranked, rank) in ranked.into_iter().zip(1..) {
-        let dropped = if let Some(reason) = versions.reason_to_drop(&ranked.whose) {
-            Some(reason)
-        } else if rank > limit {
-            Some(Dropped::BelowLimit)
-        } else if let Some(chunk) = chunks.remove(&ranked.fused.id) {
-            let Fused { score, dense, bm25, .. } = ranked.fused;
-            result.hits.push(Hit { chunk, score, dense, bm25 });
-            None
-        } else {
+        let dropped = match chunks.remove(&ranked.id) {
             // Deleted between being ranked and being read.
-            Some(Dropped::OtherVersion)
+            None if rank <= limit => Some(Dropped::NoDocument),
+            None => Some(Dropped::BelowLimit),
+            Some(chunk) => match versions.reason_to_drop(&chunk) {
+                Some(reason) => Some(reason),
+                None => {
+                    let Fused { score, dense, bm25, .. } = ranked;
+                    result.hits.push(Hit { chunk, score, dense, bm25 });
+                    None
+                }
+            },
         };
-        result.candidates.push(ranked.candidate(rank, dropped));
+        result.candidates.push(candidate(&ranked, rank, dropped));
     }
     result.candidates.extend(dropped_before);
     result

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Weak;
 use std::time::Duration;
 
+use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -23,6 +24,9 @@ pub const OLD_VERSIONS_STAY: Duration = Duration::from_secs(60);
 pub const ORPHANS_STAY: Duration = Duration::from_secs(3600);
 
 const POINTS_PER_PAGE: usize = 1000;
+
+/// The embedded engine waits for the disk once for all that come together.
+const REMOVALS_AT_ONCE: usize = 32;
 
 /// What a sweep removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -69,12 +73,33 @@ impl Drop for Superseded {
 }
 
 async fn remove_when_due(collection: Weak<Inner>, mut queue: mpsc::UnboundedReceiver<(Instant, OldVersion)>) {
-    while let Some((due, old)) = queue.recv().await {
+    let mut next = queue.recv().await;
+    while let Some((due, old)) = next.take() {
         tokio::time::sleep_until(due).await;
         let Some(inner) = collection.upgrade() else { return };
-        if let Err(error) = (Collection { inner }).remove_old_version(&old).await {
-            let message = "an old version could not be removed; the next sweep will";
-            tracing::warn!(document.id = %old.document_id, error.message = %error, message);
+        let mut all_due = vec![old];
+        while let Ok((due, old)) = queue.try_recv() {
+            if due <= Instant::now() {
+                all_due.push(old);
+            } else {
+                next = Some((due, old));
+                break;
+            }
+        }
+        let collection = Collection { inner };
+        let remove = |old| {
+            let collection = &collection;
+            async move {
+                if let Err(error) = collection.remove_old_version(&old).await {
+                    let message = "an old version could not be removed; the next sweep will";
+                    tracing::warn!(document.id = %old.document_id, error.message = %error, message);
+                }
+            }
+        };
+        stream::iter(all_due).for_each_concurrent(REMOVALS_AT_ONCE, remove).await;
+        if next.is_none() {
+            drop(collection);
+            next = queue.recv().await;
         }
     }
 }
@@ -97,6 +122,7 @@ impl Collection {
         let versions = versions_written_before(store, stored, settled).await?;
         let documents = self.documents_of(stored, &versions).await?;
         let mut swept = Swept::default();
+        let mut outdated = Vec::new();
         for ((document_id, version), oldest) in versions {
             let document = documents.get(&document_id);
             if document.is_some_and(|document| document.version == version) {
@@ -114,8 +140,10 @@ impl Collection {
                 }
                 Some(_) | None => continue,
             };
-            self.remove_chunks(&OldVersion { document_id, version, written_before }).await?;
+            outdated.push(OldVersion { document_id, version, written_before });
         }
+        let remove = |old| async move { self.remove_chunks(&old).await };
+        stream::iter(outdated).map(Ok).try_for_each_concurrent(REMOVALS_AT_ONCE, remove).await?;
         store.compact(stored).await?;
         Ok(swept)
     }
@@ -185,4 +213,54 @@ async fn versions_written_before(
 fn earlier(now: Timestamp, by: Duration) -> Timestamp {
     let by = SignedDuration::try_from(by).expect("an hour fits");
     now.checked_sub(by).expect("an hour before now is a time")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::{EmbeddingIdentity, NewChunk, NewDocument};
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_old_version_goes_when_its_time_has_come_unless_it_is_current_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = VectorStore::open_embedded(folder.path()).await.unwrap();
+        let identity = EmbeddingIdentity { model: "test".into(), dimension: 1, pooling: "none".into() };
+        let collection = Collection::open(store.clone(), "documents", &identity).await.unwrap();
+        let stored = collection.inner.stored.clone();
+        let mut written = Vec::new();
+        for version in ["one", "two", "three"] {
+            written.push(collection.replace_document(new_document(version)).await.unwrap());
+        }
+        let old = |version: &str| OldVersion {
+            document_id: written[0].id,
+            version: version.to_owned(),
+            written_before: written[2].ingested_at,
+        };
+        // A queue of its own, where all are due at once; `three` is current.
+        let removals = Superseded::start(Arc::downgrade(&collection.inner));
+        for version in ["three", "one", "two"] {
+            removals.queue.send((Instant::now(), old(version))).unwrap();
+        }
+        let chunks = Filter::all([payload::is_chunk()]);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while store.count(&stored, &chunks).await.unwrap() > 1 {
+            assert!(Instant::now() < deadline, "old versions stay");
+        }
+        assert_eq!(collection.chunks(written[0].id).await.unwrap()[0].version, "three");
+    }
+
+    fn new_document(version: &str) -> NewDocument {
+        let chunk = NewChunk { heading: None, page: None, start: 0, end: 4, text: "text".into(), embedding: vec![1.0] };
+        NewDocument {
+            source: "a.md".into(),
+            title: String::new(),
+            content_hash: version.into(),
+            version: version.into(),
+            tags: Vec::new(),
+            metadata: Default::default(),
+            chunks: vec![chunk],
+        }
+    }
 }

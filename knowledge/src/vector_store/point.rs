@@ -1,6 +1,6 @@
 //! Points, rankings and filters in our own words, free of either backend's types.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -124,7 +124,11 @@ pub struct CollectionSchema {
     /// Length of the dense vectors.
     pub dimension: usize,
     /// The payload fields that filters name.
-    pub indexed: BTreeMap<&'static str, FieldKind>,
+    pub filtered: BTreeMap<&'static str, FieldKind>,
+    /// Those of them that never decide alone: filters name them beside one that leaves few points. A server in strict
+    /// mode wants an index all the same; the embedded engine goes without, each index being 8 more waits for the disk
+    /// per write.
+    pub beside_others: BTreeSet<&'static str>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -76,7 +76,7 @@ impl QdrantStore {
         if known.dimension != schema.dimension {
             return Err(Error::WrongDimension { expected: known.dimension, found: schema.dimension });
         }
-        for (field, kind) in schema.indexed.iter().filter(|(field, _)| !indexed.iter().any(|known| known == *field)) {
+        for (field, kind) in schema.filtered.iter().filter(|(field, _)| !indexed.iter().any(|known| known == *field)) {
             let create = || self.client.create_field_index(convert::create_index(collection, field, *kind));
             call("making a payload index", collection, Patience::Long, create).await?;
         }

@@ -36,10 +36,10 @@ pub(crate) use on_every_store;
 pub(crate) struct TestStore {
     pub(crate) store: VectorStore,
     pub(crate) name: String,
-    place: Place,
+    pub(crate) place: Place,
 }
 
-enum Place {
+pub(crate) enum Place {
     Folder(TempDir),
     Server(String),
 }

@@ -1,6 +1,11 @@
 //! What every vector store promises, and what a collection makes of it: one suite, run on the embedded engine always
 //! and on a Qdrant server when `QDRANT_URL` names one (gRPC, e.g. http://127.0.0.1:6334).
 
+mod concurrency;
+mod crash;
 mod documents;
+mod embedded;
 mod fixture;
+mod fusion;
+mod server;
 mod vectors;

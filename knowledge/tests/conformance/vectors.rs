@@ -19,8 +19,8 @@ on_every_store!(
 );
 
 fn schema() -> CollectionSchema {
-    let indexed = [("colour", FieldKind::Keyword), ("owner", FieldKind::Uuid), ("at", FieldKind::Timestamp)];
-    CollectionSchema { dimension: DIMENSION, indexed: indexed.into() }
+    let filtered = [("colour", FieldKind::Keyword), ("owner", FieldKind::Uuid), ("at", FieldKind::Timestamp)];
+    CollectionSchema { dimension: DIMENSION, filtered: filtered.into(), beside_others: ["at"].into() }
 }
 
 fn payload(value: serde_json::Value) -> Payload {

@@ -49,9 +49,10 @@ pub(super) fn delete_matching(filter: &Filter) -> UpdateOperation {
     UpdateOperation::PointOperation(PointOperations::DeletePointsByFilter(to_engine_filter(filter)))
 }
 
-/// Operations for the indexes of the schema that are not `present`.
+/// Operations for the indexes of the schema that pay here and are not `present`.
 pub(super) fn create_indexes(schema: &CollectionSchema, present: &[String]) -> Vec<UpdateOperation> {
-    let missing = schema.indexed.iter().filter(|(field, _)| !present.iter().any(|present| present == *field));
+    let deciding = schema.filtered.iter().filter(|(field, _)| !schema.beside_others.contains(*field));
+    let missing = deciding.filter(|(field, _)| !present.iter().any(|present| present == *field));
     let create = |(field, kind): (&&'static str, &FieldKind)| {
         let kind = match kind {
             FieldKind::Keyword => PayloadSchemaType::Keyword,

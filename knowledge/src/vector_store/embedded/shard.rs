@@ -28,7 +28,7 @@ pub(super) const SPARSE: &str = "bm25";
 const POINTS_PER_OPERATION: usize = 64;
 
 /// A log part is allocated at this size, and there are always two.
-const LOG_PART_BYTES: usize = 4 << 20;
+const LOG_PART_BYTES: usize = 1 << 20;
 
 #[derive(Debug)]
 pub(super) struct Shard {
@@ -196,7 +196,8 @@ impl Shard {
 }
 
 fn config(schema: &CollectionSchema) -> EdgeConfig {
-    let dense = EdgeVectorParams::builder(schema.dimension, qdrant_edge::Distance::Cosine).build();
+    // "On disk" are the same mapped files, without reading 32 MB of them into memory on opening.
+    let dense = EdgeVectorParams::builder(schema.dimension, qdrant_edge::Distance::Cosine).on_disk(true).build();
     let sparse = EdgeSparseVectorParams::builder().modifier(qdrant_edge::Modifier::Idf).build();
     // Exact search takes milliseconds at 50,000 chunks, building HNSW over them minutes, during which the writer
     // thread could take no writes: the embedded engine never builds it.

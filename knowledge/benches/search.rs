@@ -1,0 +1,155 @@
+//! Speed of writing and searching a collection: `cargo bench -p footnote-knowledge --bench search [-- CHUNKS…]`.
+//!
+//! Made-up documents of 20 chunks, 384-dimensional vectors in clusters, words by Zipf's law; 2,000 and 50,000 chunks
+//! unless told otherwise. On the embedded engine, or on the Qdrant server of `QDRANT_URL`.
+
+use std::time::{Duration, Instant};
+
+use footnote_knowledge::collection::{
+    Collection, EmbeddingIdentity, Filter, NewChunk, NewDocument, SearchMode, SearchQuery,
+};
+use footnote_knowledge::vector_store::VectorStore;
+use futures::{StreamExt, stream};
+
+const DIMENSION: usize = 384;
+const CHUNKS_PER_DOCUMENT: usize = 20;
+const WORDS_PER_CHUNK: usize = 150;
+const VOCABULARY: usize = 20_000;
+const SEARCHES: usize = 300;
+const DOCUMENTS_AT_ONCE: usize = 16;
+
+fn main() {
+    let sizes: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
+    let sizes = if sizes.is_empty() { vec![2_000, 50_000] } else { sizes };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime starts");
+    for chunks in sizes {
+        runtime.block_on(measure(chunks));
+    }
+}
+
+async fn measure(chunks: usize) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let name = format!("bench-{}", uuid::Uuid::new_v4().simple());
+    let store = match std::env::var("QDRANT_URL") {
+        Ok(url) => VectorStore::connect(&url, None).await,
+        Err(_) => VectorStore::open_embedded(folder.path()).await,
+    }
+    .expect("the store opens");
+    let identity = EmbeddingIdentity { model: "bench".into(), dimension: DIMENSION, pooling: "none".into() };
+    let collection = Collection::open(store.clone(), &name, &identity).await.expect("the collection opens");
+    println!("{} chunks, {}", chunks, store.backend());
+
+    let mut random = Random(1);
+    let documents: Vec<_> = (0..chunks.div_ceil(CHUNKS_PER_DOCUMENT)).map(|n| random.document(n)).collect();
+    let began = Instant::now();
+    stream::iter(documents)
+        .for_each_concurrent(DOCUMENTS_AT_ONCE, async |document| {
+            collection.replace_document(document).await.expect("a document is written");
+        })
+        .await;
+    let took = began.elapsed();
+    println!("  written: {:.0} chunks/s ({took:.1?})", chunks as f64 / took.as_secs_f64());
+
+    let all = Filter::default();
+    let one_tag = Filter { tags: vec!["tag-1".into()], ..Filter::default() };
+    for (what, mode, filter) in [
+        ("hybrid", SearchMode::Hybrid, &all),
+        ("dense", SearchMode::Dense, &all),
+        ("bm25", SearchMode::Bm25, &all),
+        ("hybrid, a tenth by tag", SearchMode::Hybrid, &one_tag),
+    ] {
+        let mut times = Vec::with_capacity(SEARCHES);
+        for _ in 0..SEARCHES {
+            let (text, embedding) = (random.words(8), random.vector());
+            let query = SearchQuery { text: &text, embedding: &embedding, filter, limit: 8, mode };
+            let began = Instant::now();
+            let found = collection.search(query).await.expect("a search");
+            times.push(began.elapsed());
+            assert!(!found.hits.is_empty());
+        }
+        report(what, times);
+    }
+
+    let mut times = Vec::new();
+    for number in 0..10 {
+        let document = random.document(number);
+        let began = Instant::now();
+        collection.replace_document(document).await.expect("a document is replaced");
+        times.push(began.elapsed());
+    }
+    report("replacing one document alone", times);
+
+    if let VectorStore::Embedded(embedded) = &store {
+        println!("  log: {} MB", embedded.log_bytes().await.expect("the log is there") >> 20);
+        drop(collection);
+        store.close().await.expect("it closes");
+        report_memory("closed");
+        let began = Instant::now();
+        let store = VectorStore::open_embedded(folder.path()).await.expect("the store opens");
+        let collection = Collection::open(store, &name, &identity).await.expect("the collection opens");
+        println!("  opened again: {:.0?}", began.elapsed());
+        let query =
+            SearchQuery { text: "", embedding: &random.vector(), filter: &all, limit: 8, mode: SearchMode::Dense };
+        collection.search(query).await.expect("a search");
+        report_memory("opened again and searched");
+    } else if let Some(stored) = store.resolve_alias(&name).await.expect("the alias is there") {
+        store.delete_collection(&stored).await.expect("it is deleted");
+    }
+}
+
+fn report(what: &str, mut times: Vec<Duration>) {
+    times.sort();
+    println!("  {what}: p50 {:.2?}, p95 {:.2?}", times[times.len() / 2], times[times.len() * 95 / 100]);
+}
+
+/// Linux only.
+fn report_memory(when: &str) {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    for line in status.lines().filter(|line| ["VmHWM", "RssAnon", "RssFile"].iter().any(|name| line.starts_with(name)))
+    {
+        println!("  {when}: {}", line.split_whitespace().collect::<Vec<_>>().join(" "));
+    }
+}
+
+/// A small generator (xorshift64*), so that every run is the same.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> f32 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 40) as f32 / (1_u64 << 24) as f32
+    }
+
+    fn vector(&mut self) -> Vec<f32> {
+        let cluster = (self.next() * 50.0) as usize;
+        (0..DIMENSION).map(|axis| self.next() - 0.5 + if axis % 50 == cluster { 0.5 } else { 0.0 }).collect()
+    }
+
+    fn words(&mut self, count: usize) -> String {
+        let word = |_| format!("word{}", (VOCABULARY as f32).powf(self.next()) as usize);
+        (0..count).map(word).collect::<Vec<_>>().join(" ")
+    }
+
+    fn document(&mut self, number: usize) -> NewDocument {
+        let chunk = |place: usize| NewChunk {
+            heading: Some(format!("Chapter {place}")),
+            page: None,
+            start: place * 1000,
+            end: (place + 1) * 1000,
+            text: self.words(WORDS_PER_CHUNK),
+            embedding: self.vector(),
+        };
+        let chunks: Vec<_> = (0..CHUNKS_PER_DOCUMENT).map(chunk).collect();
+        NewDocument {
+            source: format!("bench/{number}.md"),
+            title: format!("Document {number}"),
+            content_hash: number.to_string(),
+            version: format!("{number}-{}", self.next()),
+            tags: vec![format!("tag-{}", number % 10)],
+            metadata: Default::default(),
+            chunks,
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! A process that writes into the embedded engine is killed, at many moments, and what it acknowledged is all there.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use footnote_knowledge::collection::{Collection, Filter, NewDocument, SearchMode};
+use footnote_knowledge::vector_store::VectorStore;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::fixture::{document, identity, search_by};
+
+const FOLDER: &str = "FOOTNOTE_TEST_FOLDER";
+const FIRST_VERSION: &str = "FOOTNOTE_TEST_FIRST_VERSION";
+const DOCUMENTS: usize = 6;
+
+/// Killed right after each of these lines of the writer: early, in the middle of several writes at once, late.
+const KILL_AFTER_LINE: [usize; 7] = [1, 7, 9, 14, 18, 23, 29];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_was_acknowledged_survives_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut history = History::default();
+    for (round, lines) in KILL_AFTER_LINE.into_iter().enumerate() {
+        let mut writer = start("crash::child_that_writes", folder.path(), 1000 * round);
+        for line in writer.lines().take(lines) {
+            history.note(&line);
+        }
+        let rest = writer.kill();
+        rest.iter().for_each(|line| history.note(line));
+
+        let (store, collection) = open(folder.path()).await;
+        history.check(&collection).await;
+        let in_two_hours = Timestamp::now() + SignedDuration::from_hours(2);
+        collection.sweep_at(in_two_hours).await.unwrap();
+        history.check(&collection).await;
+        collection.replace_document(document("after.md", &[&format!("written after kill {round}")])).await.unwrap();
+        drop(collection);
+        store.close().await.unwrap();
+    }
+    assert!(history.acknowledged.len() == DOCUMENTS, "{history:?}");
+}
+
+/// Replaces a few documents again and again, several at once; says when it begins and when each is acknowledged.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "started by the test above"]
+async fn child_that_writes() {
+    let (_store, collection) = open(&PathBuf::from(std::env::var(FOLDER).unwrap())).await;
+    let first: usize = std::env::var(FIRST_VERSION).unwrap().parse().unwrap();
+    let mut writers = Vec::new();
+    for number in 0..DOCUMENTS {
+        let collection = collection.clone();
+        writers.push(tokio::spawn(async move {
+            for version in first.. {
+                println!("begin {number} {version}");
+                collection.replace_document(version_of(number, version)).await.unwrap();
+                println!("acknowledged {number} {version}");
+            }
+        }));
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+}
+
+/// The engine's own rewriting of a collection (it drops deleted points into nothing) is as safe.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_while_space_is_reclaimed_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let new_segment_begun = |folder: &Path| count_entries(&folder.join("temp_segments")) > 0;
+    let new_segment_moved = |folder: &Path| count_entries(&folder.join("segments")) > 1;
+    let moments: [&dyn Fn(&Path) -> bool; 3] = [&|_| true, &new_segment_begun, &new_segment_moved];
+    for moment in moments {
+        let (store, collection) = open(folder.path()).await;
+        let stored = folder.path().join(store.resolve_alias("documents").await.unwrap().unwrap());
+        let kept = collection.replace_document(document("kept.md", &["kept one", "kept two"])).await.unwrap();
+        let many: Vec<_> = (0..1100).map(|number| format!("doomed {number}")).collect();
+        let many: Vec<_> = many.iter().map(String::as_str).collect();
+        let doomed = collection.replace_document(document("doomed.md", &many)).await.unwrap();
+        collection.delete_document(doomed.id).await.unwrap();
+        drop(collection);
+        store.close().await.unwrap();
+
+        let mut child = start("crash::child_that_sweeps", folder.path(), 0);
+        assert_eq!(child.lines().next().as_deref(), Some("sweeping"));
+        let deadline = Instant::now() + Duration::from_secs(10);
+        // A reclaiming that was faster than we look is one more moment to be killed at.
+        while !moment(&stored) && !child.has_said("swept") && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        child.kill();
+
+        let (store, collection) = open(folder.path()).await;
+        assert_eq!(collection.document(kept.id).await.unwrap(), Some(kept.clone()));
+        assert_eq!(collection.chunks(kept.id).await.unwrap().len(), 2);
+        assert_eq!(collection.document(doomed.id).await.unwrap(), None);
+        let found = search_by(&collection, "kept doomed", SearchMode::Hybrid, &Filter::default(), 50).await;
+        assert_eq!(found.hits.len(), 2);
+        drop(collection);
+        store.close().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "started by the test above"]
+async fn child_that_sweeps() {
+    let (_store, collection) = open(&PathBuf::from(std::env::var(FOLDER).unwrap())).await;
+    println!("sweeping");
+    collection.sweep().await.unwrap();
+    println!("swept");
+    std::future::pending::<()>().await;
+}
+
+/// A document whose text tells its number and version.
+fn version_of(number: usize, version: usize) -> NewDocument {
+    let texts = texts_of(number, version);
+    document(&format!("{number}.md"), &texts.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn texts_of(number: usize, version: usize) -> Vec<String> {
+    (0..3 + version % 3).map(|part| format!("document {number} version {version} part {part}")).collect()
+}
+
+/// What the killed writers said.
+#[derive(Debug, Default)]
+struct History {
+    /// By document: the last version acknowledged, and those begun since.
+    acknowledged: HashMap<usize, usize>,
+    begun: HashMap<usize, Vec<usize>>,
+}
+
+impl History {
+    fn note(&mut self, line: &str) {
+        // A line may be cut off by the kill: then its number is not to be trusted.
+        let words: Vec<_> = line.split(' ').collect();
+        match words[..] {
+            ["begin", number, version] => {
+                self.begun.entry(number.parse().unwrap()).or_default().push(version.parse().unwrap());
+            }
+            ["acknowledged", number, version] => {
+                let number = number.parse().unwrap();
+                self.acknowledged.insert(number, version.parse().unwrap());
+                self.begun.remove(&number);
+            }
+            _ => {}
+        }
+    }
+
+    /// Every document is whole, in the version acknowledged last or in one begun after it.
+    async fn check(&self, collection: &Collection) {
+        for number in 0..DOCUMENTS {
+            let id = collection.document_id(&format!("{number}.md"));
+            let mut possible: Vec<_> = self.acknowledged.get(&number).copied().into_iter().collect();
+            possible.extend(self.begun.get(&number).into_iter().flatten());
+            let document = collection.document(id).await.unwrap();
+            let Some(document) = document else {
+                assert!(!self.acknowledged.contains_key(&number), "document {number} is lost: {self:?}");
+                continue;
+            };
+            let whole = possible.iter().find(|version| version_of(number, **version).version == document.version);
+            let version = *whole.unwrap_or_else(|| panic!("document {number} is of no version of {possible:?}"));
+            let chunks = collection.chunks(id).await.unwrap();
+            let texts: Vec<_> = chunks.into_iter().map(|chunk| chunk.text).collect();
+            assert_eq!(texts, texts_of(number, version));
+            let filter = Filter { document_ids: vec![id], ..Filter::default() };
+            let found = search_by(collection, "document version part", SearchMode::Hybrid, &filter, 20).await;
+            let mut found: Vec<_> = found.hits.into_iter().map(|hit| hit.chunk.text).collect();
+            found.sort();
+            assert_eq!(found, texts);
+        }
+    }
+}
+
+async fn open(folder: &Path) -> (VectorStore, Collection) {
+    let store = VectorStore::open_embedded(folder).await.unwrap();
+    let collection = Collection::open(store.clone(), "documents", &identity()).await.unwrap();
+    (store, collection)
+}
+
+fn count_entries(folder: &Path) -> usize {
+    fs::read_dir(folder).map_or(0, Iterator::count)
+}
+
+/// Runs one of the ignored tests above in a process of its own.
+pub(crate) fn start(test: &str, folder: &Path, first_version: usize) -> Process {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args([test, "--exact", "--ignored", "--nocapture"])
+        .env(FOLDER, folder)
+        .env(FIRST_VERSION, first_version.to_string())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let output = BufReader::new(child.stdout.take().unwrap());
+    let (said, lines) = std::sync::mpsc::channel();
+    std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| said.send(line)));
+    Process { child, lines }
+}
+
+pub(crate) struct Process {
+    child: Child,
+    lines: std::sync::mpsc::Receiver<String>,
+}
+
+impl Process {
+    /// What it says about what it does, as it says it; the test harness's own lines are left out.
+    pub(crate) fn lines(&mut self) -> impl Iterator<Item = String> {
+        let line = || self.lines.recv_timeout(Duration::from_secs(20)).expect("the child went silent");
+        std::iter::repeat_with(line).filter(|line| is_ours(line))
+    }
+
+    fn has_said(&self, word: &str) -> bool {
+        self.lines.try_iter().any(|line| line == word)
+    }
+
+    /// SIGKILL. Returns what it had said beyond what was read.
+    fn kill(mut self) -> Vec<String> {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.lines.iter().filter(|line| is_ours(line)).collect()
+    }
+
+    pub(crate) fn wait(mut self) -> Vec<String> {
+        self.child.wait().unwrap();
+        self.lines.iter().filter(|line| is_ours(line)).collect()
+    }
+}
+
+fn is_ours(line: &str) -> bool {
+    ["begin ", "acknowledged ", "sweeping", "swept", "refused: ", "opened"].iter().any(|start| line.starts_with(start))
+}

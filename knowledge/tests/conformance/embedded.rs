@@ -1,0 +1,103 @@
+//! What holds for the embedded engine's folder only.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use footnote_knowledge::collection::{Collection, Filter};
+use footnote_knowledge::vector_store::{Error, VectorStore};
+use futures::future::join_all;
+
+use crate::crash::start;
+use crate::fixture::{document, identity};
+
+#[tokio::test]
+async fn a_second_process_is_told_that_the_folder_is_in_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = VectorStore::open_embedded(folder.path()).await.unwrap();
+    let said = start("embedded::child_that_opens", folder.path(), 0).wait();
+    let [refused] = &said[..] else { panic!("said {said:?}") };
+    assert!(refused.contains(&folder.path().display().to_string()) && refused.contains("--data-dir"), "{refused}");
+
+    store.close().await.unwrap();
+    assert_eq!(start("embedded::child_that_opens", folder.path(), 0).wait(), ["opened"]);
+    let error = store.check().await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable { .. }), "{error}");
+}
+
+#[tokio::test]
+#[ignore = "started by the test above"]
+async fn child_that_opens() {
+    let folder = PathBuf::from(std::env::var("FOOTNOTE_TEST_FOLDER").unwrap());
+    match VectorStore::open_embedded(&folder).await {
+        Ok(_) => println!("opened"),
+        Err(error) => {
+            assert!(matches!(error, Error::InUse { .. }));
+            println!("refused: {error}");
+        }
+    }
+}
+
+/// The engine never shortens its log.
+#[tokio::test]
+async fn the_log_is_shortened_when_the_folder_is_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let log_bytes = async |store: &VectorStore| match store {
+        VectorStore::Embedded(store) => store.log_bytes().await.unwrap(),
+        VectorStore::Qdrant(_) => unreachable!("opened as embedded"),
+    };
+    let text = "many words ".repeat(150_000);
+    let mut longest = 0;
+    for round in 0..3 {
+        let store = VectorStore::open_embedded(folder.path()).await.unwrap();
+        let collection = Collection::open(store.clone(), "documents", &identity()).await.unwrap();
+        let reopened = log_bytes(&store).await;
+        assert!(round == 0 || reopened < longest, "{reopened} bytes after reopening, {longest} before");
+        // Numbered on from what was there: older operation numbers would be taken for known and ignored.
+        let text = format!("round {round} {text}");
+        let write = |part| collection.replace_document(document(&format!("{part}.md"), &[&text]));
+        join_all((0..6).map(write)).await.into_iter().for_each(|written| drop(written.unwrap()));
+        let documents = collection.documents(&Filter::default(), None, 100).await.unwrap().items;
+        assert_eq!(documents.len(), 6);
+        for document in &documents {
+            let chunks = collection.chunks(document.id).await.unwrap();
+            assert!(chunks[0].text.starts_with(&format!("round {round} ")), "{}", &chunks[0].text[..20]);
+        }
+        longest = log_bytes(&store).await;
+        store.close().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_an_interrupted_process_left_unfinished_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let unfinished = folder.path().join(".unfinished-1");
+    fs::create_dir_all(unfinished.join("segments")).unwrap();
+    fs::write(folder.path().join("documents.json.new"), "{").unwrap();
+    let store = VectorStore::open_embedded(folder.path()).await.unwrap();
+    assert!(!unfinished.exists());
+    Collection::open(store, "documents", &identity()).await.unwrap();
+}
+
+#[tokio::test]
+async fn damage_is_reported_with_the_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = VectorStore::open_embedded(folder.path()).await.unwrap();
+    let collection = Collection::open(store.clone(), "documents", &identity()).await.unwrap();
+    collection.replace_document(document("a.md", &["one"])).await.unwrap();
+    let stored = store.resolve_alias("documents").await.unwrap().unwrap();
+    drop(collection);
+    store.close().await.unwrap();
+
+    let segment = fs::read_dir(folder.path().join(&stored).join("segments")).unwrap().next().unwrap().unwrap().path();
+    fs::write(segment.join("segment.json"), "not what it was").unwrap();
+    let expect_corrupt = async |place: &Path| {
+        let store = VectorStore::open_embedded(folder.path()).await.unwrap();
+        let error = Collection::open(store, "documents", &identity()).await.unwrap_err();
+        assert!(error.to_string().contains(&place.display().to_string()), "{error}");
+        assert!(error.to_string().contains("damaged"), "{error}");
+    };
+    expect_corrupt(&folder.path().join(&stored)).await;
+    let alias = folder.path().join("documents.json");
+    fs::write(&alias, "{").unwrap();
+    expect_corrupt(&alias).await;
+}
