@@ -41,7 +41,8 @@ pub(super) fn sections(extracted: &Extracted) -> Vec<Section<'_>> {
         }
         path.retain(|outer| outer.level < heading.level);
         path.push(heading);
-        let line_end = extracted.text[heading.start..].find('\n').map_or(extracted.text.len(), |at| heading.start + at + 1);
+        let line_end =
+            extracted.text[heading.start..].find('\n').map_or(extracted.text.len(), |at| heading.start + at + 1);
         sections.push(Section { range: heading.start..extracted.text.len(), body: line_end, path: path.clone() });
     }
     sections.retain(|section| !section.range.is_empty());

@@ -23,7 +23,7 @@ pub(super) fn split(
 ) -> Vec<Range<usize>> {
     let Range { start, end } = section.range;
     if counter.count(&text[start..end]) <= room {
-        return vec![start..end];
+        return vec![section.range.clone()];
     }
     // The splitter would rather leave a heading by itself than cut the paragraph below it.
     let headings = counter.count(&text[start..section.body]);

@@ -88,9 +88,8 @@ impl<'a> Rewritten<'a> {
         let written = html::write(&self.source[range.clone()]);
         self.copy_to(range.start);
         let start = self.text.len();
-        self.headings.extend(
-            written.headings.into_iter().map(|heading| Heading { start: start + heading.start, ..heading }),
-        );
+        self.headings
+            .extend(written.headings.into_iter().map(|heading| Heading { start: start + heading.start, ..heading }));
         self.replace(range, &written.text);
     }
 }

@@ -83,7 +83,8 @@ async fn a_file_of_another_format_that_was_asked_for_has_failed() {
 #[tokio::test]
 async fn latin_1_text_is_read() {
     let knowledge = Knowledge::new().await;
-    let folder = Folder::new().with("menu.txt", b"Caf\xe9 cr\xe8me et g\xe2teau \xe0 la fra\xeeche, \xe9t\xe9 comme hiver.");
+    let folder =
+        Folder::new().with("menu.txt", b"Caf\xe9 cr\xe8me et g\xe2teau \xe0 la fra\xeeche, \xe9t\xe9 comme hiver.");
     knowledge.ingest(folder.path()).await;
     assert_eq!(knowledge.text("docs/menu.txt").await, "Café crème et gâteau à la fraîche, été comme hiver.");
 }
@@ -124,7 +125,7 @@ async fn a_pipe_is_not_waited_for() {
 async fn a_file_that_may_not_be_read() {
     let folder = Folder::new().with("private.txt", "Private.");
     let file = folder.path().join("private.txt");
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o000)).unwrap();
     if std::fs::read(&file).is_ok() {
         // The superuser reads everything.
         return;

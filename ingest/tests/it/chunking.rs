@@ -83,7 +83,11 @@ fn tiny_sections_are_joined_under_what_they_share() {
 
 #[test]
 fn a_heading_with_nothing_below_it_leads_to_the_next() {
-    let source = format!("# Manual\n\n## Part one\n\n### Lamps\n\n{}\n\n## Part two\n\n{}", SENTENCE.repeat(8), SENTENCE.repeat(8));
+    let source = format!(
+        "# Manual\n\n## Part one\n\n### Lamps\n\n{}\n\n## Part two\n\n{}",
+        SENTENCE.repeat(8),
+        SENTENCE.repeat(8)
+    );
     assert_eq!(headings(&cut_markdown(&source)), [Some("Part one > Lamps"), Some("Part two")]);
 }
 
@@ -168,9 +172,33 @@ fn the_same_text_is_always_cut_the_same_way() {
 #[test]
 fn any_mixture_is_cut_without_gaps() {
     let pieces = [
-        "\n", "\n\n", "   ", "\t", "# Heading\n\n", "### Deep *heading*\n", "Setext\n===\n", "word ", "Satz. ", "漢字", "🎉",
-        "```\ncode\n", "```\n", "- item\n", "  - nested\n", "> quote\n", "| a | b |\n|---|---|\n| c | d |\n", "<div>", "&amp;",
-        "\u{a0}", "\u{200b}", "verylongwordwithoutanyend", "a.b.c", "---\n", "e\u{301}", "אבג ", "\u{3000}",
+        "\n",
+        "\n\n",
+        "   ",
+        "\t",
+        "# Heading\n\n",
+        "### Deep *heading*\n",
+        "Setext\n===\n",
+        "word ",
+        "Satz. ",
+        "漢字",
+        "🎉",
+        "```\ncode\n",
+        "```\n",
+        "- item\n",
+        "  - nested\n",
+        "> quote\n",
+        "| a | b |\n|---|---|\n| c | d |\n",
+        "<div>",
+        "&amp;",
+        "\u{a0}",
+        "\u{200b}",
+        "verylongwordwithoutanyend",
+        "a.b.c",
+        "---\n",
+        "e\u{301}",
+        "אבג ",
+        "\u{3000}",
     ];
     let mut state = 42_u64;
     let mut next = |below: usize| {

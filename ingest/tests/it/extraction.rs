@@ -63,7 +63,8 @@ fn html_in_markdown_is_read_as_what_it_says() {
 
 #[test]
 fn a_web_page_is_its_article_not_its_menu() {
-    let paragraph = "The lighthouse was built in 1857 of granite, which was brought by sea, because no road led there. ";
+    let paragraph =
+        "The lighthouse was built in 1857 of granite, which was brought by sea, because no road led there. ";
     let page = format!(
         "<!DOCTYPE html><html><head><title>The lighthouse</title><style>p {{}}</style></head><body>\
          <nav><ul><li><a href='/'>Home</a></li><li><a href='/shop'>Shop now</a></li></ul></nav>\
@@ -85,7 +86,8 @@ fn a_web_page_is_its_article_not_its_menu() {
 
 #[test]
 fn a_page_without_an_article_is_all_of_its_text() {
-    let html = extracted("opening-hours.html", "<html><body><p>Open <b>daily</b></p><ul><li>Monday</li><li>Friday</li></ul>");
+    let html =
+        extracted("opening-hours.html", "<html><body><p>Open <b>daily</b></p><ul><li>Monday</li><li>Friday</li></ul>");
     assert_eq!(html.text, "Open daily\n\n- Monday\n- Friday\n");
     assert_eq!(html.title, "opening hours");
 }
@@ -103,7 +105,10 @@ fn cells_that_span_rows_and_columns_stand_in_each() {
 
 #[test]
 fn code_and_quotes_keep_their_form() {
-    let html = extracted("a.html", "<html><body><pre><code>if x {\n    y\n}</code></pre><blockquote><p>One.</p><p>Two.</p></blockquote>");
+    let html = extracted(
+        "a.html",
+        "<html><body><pre><code>if x {\n    y\n}</code></pre><blockquote><p>One.</p><p>Two.</p></blockquote>",
+    );
     assert_eq!(html.text, "```\nif x {\n    y\n}\n```\n\n> One.\n>\n> Two.\n");
 }
 
@@ -145,7 +150,8 @@ fn a_pdf_knows_its_pages() {
 
 #[test]
 fn words_divided_at_a_line_end_are_whole_again() {
-    let pdf = extracted("a.pdf", files::pdf(&[&["The keeper of the light-", "house lit the lamp and", "went to bed."]]));
+    let pdf =
+        extracted("a.pdf", files::pdf(&[&["The keeper of the light-", "house lit the lamp and", "went to bed."]]));
     assert!(pdf.text.contains("of the lighthouse lit the lamp and went to bed."), "{}", pdf.text);
 }
 
@@ -193,7 +199,11 @@ fn what_has_no_text_says_why_and_what_to_do() {
             ExtractError::Damaged("the file breaks off before its end".to_owned()),
         ),
         ("secret.pdf", files::encrypted_pdf(), ExtractError::Encrypted),
-        ("page.html", b"<!doctype html><script>draw()</script>".to_vec(), ExtractError::NoText("the page has no text of its own; it may be filled in by a script")),
+        (
+            "page.html",
+            b"<!doctype html><script>draw()</script>".to_vec(),
+            ExtractError::NoText("the page has no text of its own; it may be filled in by a script"),
+        ),
     ];
     for (name, bytes, expected) in files {
         let error = extract_bytes(name, &bytes).unwrap_err();

@@ -128,8 +128,10 @@ async fn a_name_that_would_leave_the_root_is_refused() {
 async fn tags_are_kept_until_others_are_given() {
     let knowledge = Knowledge::new().await;
     let folder = Folder::new().with("a.txt", "Tagged.");
-    let with_tags =
-        |tags: &[&str]| IngestOptions { tags: tags.iter().map(|tag| (*tag).to_owned()).collect(), ..Default::default() };
+    let with_tags = |tags: &[&str]| IngestOptions {
+        tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+        ..Default::default()
+    };
 
     knowledge.ingest_with(&[folder.path()], &with_tags(&["b", "a", "b"])).await.unwrap();
     assert_eq!(knowledge.documents().await[0].tags, ["a", "b"]);

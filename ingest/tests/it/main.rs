@@ -1,5 +1,7 @@
 //! `ingest` as its users see it: the library on real folders with the real engine and embedder, and the program.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up its world should panic")]
+
 mod bad_input;
 mod chunking;
 mod extraction;

@@ -54,7 +54,10 @@ fn a_folder_without_faults_ends_with_0_and_a_summary() {
     let output = place.ingest(&[]);
     assert_eq!(status(&output), 0, "{output:?}");
     let summary = stdout(&output);
-    assert!(summary.starts_with("3 files: 2 added, 0 updated, 0 unchanged, 1 skipped, 0 failed\n2 chunks in "), "{summary}");
+    assert!(
+        summary.starts_with("3 files: 2 added, 0 updated, 0 unchanged, 1 skipped, 0 failed\n2 chunks in "),
+        "{summary}"
+    );
     assert!(summary.contains(" chunks/s\n"), "{summary}");
     assert!(summary.contains("  skipped docs/photo.png: not a format"), "{summary}");
     let lines = stderr(&output);

@@ -4,9 +4,9 @@ use markup5ever_rcdom::Handle;
 
 /// Whose end tag may be left out, or must be: written one after the other they are not nested.
 const CLOSED_BY_THEMSELVES: [&str; 36] = [
-    "area", "base", "br", "caption", "col", "colgroup", "dd", "dt", "embed", "hr", "img", "input", "li", "link", "meta",
-    "optgroup", "option", "p", "param", "path", "rb", "rp", "rt", "rtc", "script", "source", "style", "tbody", "td",
-    "tfoot", "th", "thead", "tr", "track", "wbr", "!doctype",
+    "area", "base", "br", "caption", "col", "colgroup", "dd", "dt", "embed", "hr", "img", "input", "li", "link",
+    "meta", "optgroup", "option", "p", "param", "path", "rb", "rp", "rt", "rtc", "script", "source", "style", "tbody",
+    "td", "tfoot", "th", "thead", "tr", "track", "wbr", "!doctype",
 ];
 
 /// Elements around the innermost one, roughly, without building the tree: that takes time with the square of the depth.

@@ -258,7 +258,8 @@ impl Writer {
             return;
         }
         // A quote goes on only if both blocks are in it.
-        let shared = self.prefix.bytes().zip(self.prefix_before.bytes()).take_while(|(one, other)| one == other).count();
+        let shared =
+            self.prefix.bytes().zip(self.prefix_before.bytes()).take_while(|(one, other)| one == other).count();
         self.written.text.push_str(self.prefix[..shared].trim_end());
         self.written.text.push('\n');
     }
