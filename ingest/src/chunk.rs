@@ -86,7 +86,7 @@ pub fn chunk(extracted: &Extracted, settings: ChunkSettings, count: &dyn Fn(&str
     let mut pieces: Vec<(Range<usize>, Option<String>)> = Vec::new();
     for section in section::merge_small(sections(extracted), text, max_tokens - around, &counter) {
         let (heading, room) = room(&section);
-        let ranges = split::split(text, section.range.clone(), extracted.markup, room, &counter);
+        let ranges = split::split(text, &section, extracted.markup, room, &counter);
         pieces.extend(ranges.into_iter().map(|range| (range, heading.clone())));
     }
     Chunked { title, chunks: passages(text, &extracted.page_starts, pieces) }

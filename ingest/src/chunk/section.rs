@@ -13,6 +13,8 @@ const SMALL_SHARE: usize = 8;
 pub(super) struct Section<'a> {
     /// Bytes of the text.
     pub(super) range: Range<usize>,
+    /// Where its headings end and what they are about begins.
+    pub(super) body: usize,
     /// From the outermost heading to the section's own; none before the first heading.
     path: Vec<&'a Heading>,
 }
@@ -31,7 +33,7 @@ impl<'a> Section<'a> {
 
 /// The sections of the text, in order and without gaps.
 pub(super) fn sections(extracted: &Extracted) -> Vec<Section<'_>> {
-    let mut sections = vec![Section { range: 0..extracted.text.len(), path: Vec::new() }];
+    let mut sections = vec![Section { range: 0..extracted.text.len(), body: 0, path: Vec::new() }];
     let mut path: Vec<&Heading> = Vec::new();
     for heading in &extracted.headings {
         if let Some(before) = sections.last_mut() {
@@ -39,7 +41,9 @@ pub(super) fn sections(extracted: &Extracted) -> Vec<Section<'_>> {
         }
         path.retain(|outer| outer.level < heading.level);
         path.push(heading);
-        sections.push(Section { range: heading.start..extracted.text.len(), path: path.clone() });
+        let line_end =
+            extracted.text[heading.start..].find('\n').map_or(extracted.text.len(), |at| heading.start + at + 1);
+        sections.push(Section { range: heading.start..extracted.text.len(), body: line_end, path: path.clone() });
     }
     sections.retain(|section| !section.range.is_empty());
     sections
@@ -99,14 +103,23 @@ impl<'a> Merged<'a> {
         // A deeper section or a sibling belongs to what came before; a higher one begins something new.
         let belongs = next.level >= self.level;
         let is_small = self.tokens < small || (next.tokens < small && self.tokens < room / 2);
-        let blank = self.filling == Filling::Blank || next.filling == Filling::Blank;
-        blank || (belongs && is_small && self.tokens + next.tokens <= room)
+        match (self.filling, next.filling) {
+            (Filling::Blank, _) | (_, Filling::Blank) => true,
+            // A heading alone is no passage, however long the first section below it is.
+            (Filling::HeadingsOnly, _) if next.level > self.level => true,
+            (Filling::HeadingsOnly | Filling::Text, Filling::HeadingsOnly | Filling::Text) => {
+                belongs && is_small && self.tokens + next.tokens <= room
+            }
+        }
     }
 
     fn append(&mut self, next: Self) {
         let shared =
             self.section.path.iter().zip(&next.section.path).take_while(|(one, other)| one.start == other.start);
         let shared = shared.count();
+        if self.filling != Filling::Text && next.filling != Filling::Blank {
+            self.section.body = next.section.body;
+        }
         if self.filling == Filling::Text {
             self.section.path.truncate(shared);
         } else if next.filling != Filling::Blank && shared == self.section.path.len() {

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use text_splitter::{ChunkConfig, MarkdownSplitter, TextSplitter};
 
+use super::section::Section;
 use super::tokens::TokenCounter;
 use crate::extract::Markup;
 
@@ -11,14 +12,30 @@ use crate::extract::Markup;
 /// eight bytes to a token, which is much, this is eight pieces.
 const WINDOW_BYTES_PER_TOKEN: usize = 64;
 
-/// Ranges of `text` that follow one another from the beginning of `range` to its end, each of at most `room` tokens.
+/// Ranges of `text` that follow one another from the beginning of the section to its end, each of at most `room` tokens.
+/// Headings stay with what they stand above.
 pub(super) fn split(
     text: &str,
-    range: Range<usize>,
+    section: &Section,
     markup: Markup,
     room: usize,
     counter: &TokenCounter,
 ) -> Vec<Range<usize>> {
+    let Range { start, end } = section.range;
+    if counter.count(&text[start..end]) <= room {
+        return vec![section.range.clone()];
+    }
+    // The splitter would rather leave a heading by itself than cut the paragraph below it.
+    let headings = counter.count(&text[start..section.body]);
+    let (body, room) = if headings <= room / 2 { (section.body, room - headings) } else { (start, room) };
+    let mut borders = piece_borders(text, body..end, markup, room, counter);
+    borders[0] = start;
+    let pieces = borders.windows(2).map(|pair| pair[0]..pair[1]).collect();
+    without_blanks(text, keep_space_with_what_precedes(text, pieces))
+}
+
+/// The beginning of `range`, where it is to be cut, and its end.
+fn piece_borders(text: &str, range: Range<usize>, markup: Markup, room: usize, counter: &TokenCounter) -> Vec<usize> {
     let mut borders = vec![range.start];
     let mut start = range.start;
     while start < range.end {
@@ -32,8 +49,7 @@ pub(super) fn split(
         start = next;
     }
     borders.dedup();
-    let pieces = borders.windows(2).map(|pair| pair[0]..pair[1]).collect();
-    without_blanks(text, keep_space_with_what_precedes(text, pieces))
+    borders
 }
 
 /// Where the pieces of `text` begin.

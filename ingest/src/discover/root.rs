@@ -23,7 +23,9 @@ pub enum RootError {
     Unreadable { path: PathBuf, source: std::io::Error },
     #[error("{} has no name to call its documents by; give one with --root-name", .0.display())]
     Nameless(PathBuf),
-    #[error("the root name {0:?} must be 1 to 128 characters, none of them a slash or control character")]
+    #[error(
+        "the root name {0:?} must be 1 to 128 characters, none of them a slash or control character, and not . or .."
+    )]
     InvalidName(String),
     #[error(
         "{} and {} would both be called {name:?}, so that their documents could not be told apart; \
@@ -66,7 +68,7 @@ impl Root {
                 name.to_string_lossy().into_owned()
             }
         };
-        if name.is_empty()
+        if matches!(name.as_str(), "" | "." | "..")
             || name.chars().count() > 128
             || name.chars().any(|character| matches!(character, '/' | '\\') || character.is_control())
         {

@@ -1,5 +1,6 @@
 //! Web pages: the article without the menu where there is one, else all of the page's text.
 
+mod depth;
 mod write;
 
 use encoding_rs::Encoding;
@@ -8,26 +9,28 @@ use html5ever::{ParseOpts, local_name, parse_document};
 use markup5ever_rcdom::{Handle, NodeData, RcDom};
 
 use super::{ExtractError, Extracted, Markup, encoding, title};
+use write::Written;
 
 /// Deeper pages lose their form: what reads them recurses, and a stack overflow cannot be caught. Real pages stay
 /// below 100.
 const DEEPEST: usize = 256;
+
+/// Deeper pages are not read at all: parsing them could take hours.
+const DEEPEST_PARSED: usize = 2000;
 
 /// An article this much shorter than the page's own text, by characters, is a teaser in it rather than what it is about.
 const SMALLEST_ARTICLE_SHARE: f64 = 0.1;
 
 pub(super) fn extract(name: &str, bytes: &[u8]) -> Result<Extracted, ExtractError> {
     let html = encoding::decode(bytes, declared_encoding(bytes))?;
-    let page = parse(&html);
-    if depth(&page.document) > DEEPEST {
-        let text = write::plain_text(&page.document);
-        let title = element_text(&page.document, &local_name!("title")).unwrap_or_else(|| title::from_name(name));
-        return Ok(Extracted { title, text, headings: Vec::new(), page_starts: Vec::new(), markup: Markup::Plain });
+    if depth::guess(&html) > DEEPEST_PARSED {
+        return Err(ExtractError::Damaged(format!("more than {DEEPEST_PARSED} elements inside each other")));
     }
-    let whole = write::markdown(&page.document);
-    let (article_title, written) = match article(&html) {
+    let page = parse(&html);
+    let whole = write_tree(&page.document);
+    let (article_title, written) = match article(&html, &page.document) {
         Some((title, content)) => {
-            let article = write::markdown(&parse(&content).document);
+            let article = write(&content);
             let share = article.text.chars().count() as f64 / whole.text.chars().count().max(1) as f64;
             if share < SMALLEST_ARTICLE_SHARE { (None, whole) } else { (title, article) }
         }
@@ -41,12 +44,30 @@ pub(super) fn extract(name: &str, bytes: &[u8]) -> Result<Extracted, ExtractErro
     Ok(Extracted { title, text, headings, page_starts: Vec::new(), markup: Markup::Markdown })
 }
 
+/// A page or part of one as Markdown; nothing if it is nested beyond reason.
+pub(super) fn write(html: &str) -> Written {
+    if depth::guess(html) > DEEPEST_PARSED {
+        return Written::default();
+    }
+    write_tree(&parse(html).document)
+}
+
+fn write_tree(document: &Handle) -> Written {
+    if depth::of_tree(document) > DEEPEST {
+        return Written { text: write::plain_text(document), headings: Vec::new() };
+    }
+    write::markdown(document)
+}
+
 fn parse(html: &str) -> RcDom {
     parse_document(RcDom::default(), ParseOpts::default()).one(html)
 }
 
 /// The title and the HTML of the article, if this is a page that has one.
-fn article(html: &str) -> Option<(Option<String>, String)> {
+fn article(html: &str, page: &Handle) -> Option<(Option<String>, String)> {
+    if depth::of_tree(page) > DEEPEST {
+        return None;
+    }
     let document = legible::Document::new(html);
     if !document.is_probably_readerable(None) {
         return None;
@@ -63,17 +84,6 @@ fn declared_encoding(bytes: &[u8]) -> Option<&'static Encoding> {
     let label = after.trim_start_matches(['"', '\'', ' ']);
     let end = label.find(['"', '\'', ' ', ';', '>', '/']).unwrap_or(label.len());
     Encoding::for_label(&label.as_bytes()[..end])
-}
-
-/// Elements around the innermost one.
-fn depth(document: &Handle) -> usize {
-    let mut deepest = 0;
-    let mut left = vec![(document.clone(), 0)];
-    while let Some((node, depth)) = left.pop() {
-        deepest = deepest.max(depth);
-        left.extend(node.children.borrow().iter().map(|child| (child.clone(), depth + 1)));
-    }
-    deepest
 }
 
 /// The text of the first such element.

@@ -1,16 +1,15 @@
-//! Markdown: its source is the text; front matter is left out and headings are noted.
+//! Markdown: its source is the text. Front matter and HTML tags are left out, and headings are noted.
 
 use std::ops::Range;
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
-use super::{ExtractError, Extracted, Heading, Markup, encoding, title};
+use super::{ExtractError, Extracted, Heading, Markup, encoding, html, title};
 
 pub(super) fn extract(name: &str, bytes: &[u8]) -> Result<Extracted, ExtractError> {
     let decoded = encoding::decode(bytes, None)?;
-    let (front_matter, text) = split_front_matter(&decoded);
-    let text = text.to_owned();
-    let headings = headings(&text);
+    let (front_matter, source) = split_front_matter(&decoded);
+    let Rewritten { text, headings, .. } = Rewritten::new(source);
     let title = front_matter
         .and_then(front_matter_title)
         .or_else(|| headings.iter().min_by_key(|heading| heading.level).map(|heading| heading.title.clone()))
@@ -18,34 +17,81 @@ pub(super) fn extract(name: &str, bytes: &[u8]) -> Result<Extracted, ExtractErro
     Ok(Extracted { title, text, headings, page_starts: Vec::new(), markup: Markup::Markdown })
 }
 
-/// The headings as Markdown has them: not the `#` lines of a code block, but those with a line of `===` below.
-fn headings(text: &str) -> Vec<Heading> {
-    let mut headings = Vec::new();
-    let mut current: Option<(u8, Range<usize>, String)> = None;
-    for (event, range) in Parser::new_ext(text, Options::ENABLE_TABLES).into_offset_iter() {
-        match event {
-            Event::Start(Tag::Heading { level, .. }) => current = Some((level as u8, range, String::new())),
-            Event::End(TagEnd::Heading(_)) => {
-                if let Some((level, range, title)) = current.take()
-                    && let Some(title) = title::on_one_line(&title)
-                {
-                    headings.push(Heading { level, title, start: range.start });
+/// The source with HTML read as what it says: blocks as Markdown, inline tags as nothing, `&amp;` as `&`.
+struct Rewritten<'a> {
+    source: &'a str,
+    /// How much of the source has been dealt with.
+    position: usize,
+    text: String,
+    headings: Vec<Heading>,
+}
+
+impl<'a> Rewritten<'a> {
+    fn new(source: &'a str) -> Self {
+        let mut rewritten = Self { source, position: 0, text: String::new(), headings: Vec::new() };
+        // The heading being read: where it begins, its level and title so far.
+        let mut heading: Option<(usize, u8, String)> = None;
+        let mut in_code = false;
+        for (event, range) in Parser::new_ext(source, Options::ENABLE_TABLES).into_offset_iter() {
+            match event {
+                Event::Start(Tag::HtmlBlock) => rewritten.html_block(range),
+                Event::InlineHtml(tag) => rewritten.replace(range, if tag.starts_with("<br") { " " } else { "" }),
+                Event::Start(Tag::CodeBlock(_)) => in_code = true,
+                Event::End(TagEnd::CodeBlock) => in_code = false,
+                Event::Start(Tag::Heading { level, .. }) => {
+                    rewritten.copy_to(range.start);
+                    heading = Some((rewritten.text.len(), level as u8, String::new()));
                 }
-            }
-            Event::Text(part) | Event::Code(part) => {
-                if let Some((_, _, title)) = &mut current {
-                    title.push_str(&part);
+                Event::End(TagEnd::Heading(_)) => {
+                    if let Some((start, level, title)) = heading.take()
+                        && let Some(title) = title::on_one_line(&title)
+                    {
+                        rewritten.headings.push(Heading { level, title, start });
+                    }
                 }
-            }
-            Event::SoftBreak | Event::HardBreak => {
-                if let Some((_, _, title)) = &mut current {
-                    title.push(' ');
+                Event::Text(part) | Event::Code(part) if heading.is_some() => {
+                    if let Some((_, _, title)) = &mut heading {
+                        title.push_str(&part);
+                    }
                 }
+                Event::SoftBreak | Event::HardBreak => {
+                    if let Some((_, _, title)) = &mut heading {
+                        title.push(' ');
+                    }
+                }
+                Event::Text(part) if !in_code && source[range.clone()].starts_with('&') => {
+                    rewritten.replace(range, &part);
+                }
+                _ => {}
             }
-            _ => {}
+        }
+        rewritten.copy_to(source.len());
+        rewritten
+    }
+
+    fn copy_to(&mut self, end: usize) {
+        if end > self.position {
+            self.text.push_str(&self.source[self.position..end]);
+            self.position = end;
         }
     }
-    headings
+
+    fn replace(&mut self, range: Range<usize>, by: &str) {
+        if range.start >= self.position {
+            self.copy_to(range.start);
+            self.text.push_str(by);
+            self.position = range.end;
+        }
+    }
+
+    fn html_block(&mut self, range: Range<usize>) {
+        let written = html::write(&self.source[range.clone()]);
+        self.copy_to(range.start);
+        let start = self.text.len();
+        self.headings
+            .extend(written.headings.into_iter().map(|heading| Heading { start: start + heading.start, ..heading }));
+        self.replace(range, &written.text);
+    }
 }
 
 /// A block between two lines of `---` at the very beginning, if it reads like `key: value` lines.

@@ -9,9 +9,9 @@ use markup5ever_rcdom::{Handle, NodeData};
 use crate::extract::{Heading, title};
 
 #[derive(Debug, Default)]
-pub(super) struct Written {
-    pub(super) text: String,
-    pub(super) headings: Vec<Heading>,
+pub(in crate::extract) struct Written {
+    pub(in crate::extract) text: String,
+    pub(in crate::extract) headings: Vec<Heading>,
 }
 
 /// What stands below `node`, as Markdown. Recurses as deep as the tree.
@@ -92,6 +92,8 @@ struct Writer {
     prefix: String,
     /// Stands in place of the prefix on the next line: `- `, `3. `.
     marker: Option<String>,
+    /// The prefix of the line before.
+    prefix_before: String,
     /// Whether the next item follows without an empty line.
     tight: bool,
 }
@@ -144,7 +146,9 @@ impl Writer {
 
     fn heading(&mut self, node: &Handle, level: u8) {
         self.end_block();
-        let Some(title) = title::on_one_line(&plain_text(node)) else {
+        let text = plain_text(node);
+        // Many pages end each heading with a link to itself.
+        let Some(title) = title::on_one_line(text.trim_end().trim_end_matches(['#', '¶', '§', '🔗'])) else {
             return;
         };
         self.begin_block();
@@ -253,9 +257,10 @@ impl Writer {
         if self.written.text.is_empty() || (self.tight && is_item) {
             return;
         }
-        if !is_item {
-            self.written.text.push_str(self.prefix.trim_end());
-        }
+        // A quote goes on only if both blocks are in it.
+        let shared =
+            self.prefix.bytes().zip(self.prefix_before.bytes()).take_while(|(one, other)| one == other).count();
+        self.written.text.push_str(self.prefix[..shared].trim_end());
         self.written.text.push('\n');
     }
 
@@ -266,6 +271,7 @@ impl Writer {
         }
         self.written.text.push_str(line);
         self.written.text.push('\n');
+        self.prefix_before.clone_from(&self.prefix);
     }
 }
 
