@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use footnote_knowledge::collection;
+use footnote_knowledge::embedding::Embedder;
 use footnote_knowledge::vector_store;
 
 use crate::cli::ServeOptions;
@@ -22,10 +23,11 @@ enum Finding {
 }
 
 pub async fn examine(options: &ServeOptions) -> anyhow::Result<ExitCode> {
-    let library = Library::new(options.store.clone(), options.embedding.clone(), options.openai.clone());
+    let built_in = parts::built_in_embedder(options).await?;
+    let library = parts::library(options, built_in.clone());
     let mut findings = vec![("documents", documents(&library).await)];
     findings.extend(sessions(options).await.into_iter().map(|finding| ("sessions", finding)));
-    findings.push(("model", model(options, &library).await));
+    findings.push(("model", model(options, built_in).await));
     findings.push(("access", access(options)));
     findings.push(("text goes to", receivers(options)));
 
@@ -95,8 +97,8 @@ fn finding(diagnosis: Diagnosis) -> Finding {
     }
 }
 
-async fn model(options: &ServeOptions, library: &Library) -> Finding {
-    let answerer = match parts::answerer(options, library) {
+async fn model(options: &ServeOptions, built_in: Option<Arc<Embedder>>) -> Finding {
+    let answerer = match parts::answerer(options, built_in) {
         Ok(answerer) => answerer,
         Err(error) => return Finding::Wrong(format!("{error:#}")),
     };

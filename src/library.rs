@@ -30,11 +30,13 @@ struct LibraryOptions {
     store: StoreOptions,
     embedding: EmbeddingOptions,
     openai: OpenAiOptions,
+    /// Used in place of opening another.
+    embedder: Option<Arc<Embedder>>,
 }
 
 /// Both parts, open.
 pub struct Opened {
-    pub embedder: Embedder,
+    pub embedder: Arc<Embedder>,
     pub collection: Collection,
 }
 
@@ -64,8 +66,14 @@ impl Error {
 }
 
 impl Library {
-    pub fn new(store: StoreOptions, embedding: EmbeddingOptions, openai: OpenAiOptions) -> Self {
-        let options = LibraryOptions { store, embedding, openai };
+    /// `embedder` is the one that the options ask for, if it is open already.
+    pub fn new(
+        store: StoreOptions,
+        embedding: EmbeddingOptions,
+        openai: OpenAiOptions,
+        embedder: Option<Arc<Embedder>>,
+    ) -> Self {
+        let options = LibraryOptions { store, embedding, openai, embedder };
         Self(Arc::new(Inner { options, opened: OnceCell::new(), last_failure: Mutex::new(None) }))
     }
 
@@ -103,7 +111,10 @@ impl Library {
 
 impl LibraryOptions {
     async fn open(&self) -> Result<Opened, Error> {
-        let embedder = open_embedder(&self.embedding, &self.openai).await?;
+        let embedder = match &self.embedder {
+            Some(embedder) => Arc::clone(embedder),
+            None => Arc::new(open_embedder(&self.embedding, &self.openai).await?),
+        };
         let collection = open_collection(&self.store, &embedder).await?;
         Ok(Opened { embedder, collection })
     }

@@ -1,9 +1,12 @@
 //! Opens what the options name: documents, sessions and the model. `serve` puts the parts together, `doctor` looks at
 //! each of them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use footnote_knowledge::embedding::{Embedder, LocalEmbedder};
+use footnote_knowledge::options::EmbedderKind;
 
 use crate::chat::ChatOptions;
 use crate::cli::{self, ServeOptions, SessionsKind};
@@ -22,8 +25,9 @@ pub(crate) struct Parts {
 
 /// What is merely down is no error here; what only a person can mend is.
 pub(crate) async fn open(options: &ServeOptions) -> anyhow::Result<Parts> {
-    let library = Library::new(options.store.clone(), options.embedding.clone(), options.openai.clone());
-    let answerer = answerer(options, &library)?;
+    let built_in = built_in_embedder(options).await?;
+    let library = library(options, built_in.clone());
+    let answerer = answerer(options, built_in)?;
     let sessions = sessions(options).await?;
     if let Err(error) = library.open().await {
         if error.needs_a_person_before_start() {
@@ -58,10 +62,27 @@ pub(crate) async fn sessions(options: &ServeOptions) -> anyhow::Result<Sessions>
     Sessions::open(session_options).await.context("the sessions cannot be opened")
 }
 
-pub(crate) fn answerer(options: &ServeOptions, library: &Library) -> anyhow::Result<Answerer> {
+/// The built-in model, where anything needs it: once in a process, for documents and for extractive answers alike.
+pub(crate) async fn built_in_embedder(options: &ServeOptions) -> anyhow::Result<Option<Arc<Embedder>>> {
+    let embeds = options.embedding.embedder == EmbedderKind::Local;
+    let answers = options.model.remote_model(&options.openai).is_none();
+    if !embeds && !answers {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(Embedder::Local(LocalEmbedder::open().await?))))
+}
+
+pub(crate) fn library(options: &ServeOptions, built_in: Option<Arc<Embedder>>) -> Library {
+    let built_in = built_in.filter(|_| options.embedding.embedder == EmbedderKind::Local);
+    Library::new(options.store.clone(), options.embedding.clone(), options.openai.clone(), built_in)
+}
+
+/// The remote model that was asked for, else the extractive answerer, which compares sentences with `built_in`.
+pub(crate) fn answerer(options: &ServeOptions, built_in: Option<Arc<Embedder>>) -> anyhow::Result<Answerer> {
     let prompt = PromptTemplates::load(None, options.model.prompt.as_deref())?;
     let Some(model) = options.model.remote_model(&options.openai) else {
-        return Ok(Answerer::Extractive(Extractive::new()));
+        let embedder = built_in.context("the extractive answerer needs the built-in model")?;
+        return Ok(Answerer::Extractive(Extractive::new(embedder)));
     };
     let remote = OpenAiChat::new(OpenAiChatOptions {
         base_url: options.openai.base_url().to_owned(),
