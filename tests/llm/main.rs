@@ -3,6 +3,7 @@
 #[path = "../support/model_server.rs"]
 mod model_server;
 
+mod extractive;
 mod failures;
 mod prompt;
 mod streaming;
