@@ -9,6 +9,7 @@ mod embedded;
 mod error;
 mod key;
 mod listing;
+mod locks;
 mod memory;
 mod message;
 mod options;
@@ -20,14 +21,12 @@ mod replay;
 mod session;
 mod store;
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 pub use diagnosis::{Diagnosis, Severity};
@@ -40,6 +39,7 @@ pub use session::{Backend, History, Loaded, Saved, Seen, Session, SessionPage, S
 use self::redis::RedisStore;
 use embedded::EmbeddedStore;
 use listing::{Position, whole_seconds};
+use locks::Locks;
 use memory::MemoryStore;
 use pending::{NoRoom, PendingTurns};
 use ram::{RamCopies, RamCopy};
@@ -293,27 +293,6 @@ impl Inner {
             session_persisted: backend.is_durable(),
             length,
         }
-    }
-}
-
-/// One operation at a time on one session: the numbers of its appends must reach the store in order. Sessions share a
-/// fixed number of locks, which needs no cleaning up and can never give two locks to one session.
-#[derive(Debug)]
-struct Locks {
-    locks: Box<[Mutex<()>]>,
-    hasher: RandomState,
-}
-
-impl Default for Locks {
-    fn default() -> Self {
-        Self { locks: (0..1024).map(|_| Mutex::default()).collect(), hasher: RandomState::new() }
-    }
-}
-
-impl Locks {
-    async fn lock(&self, key: &SessionKey) -> MutexGuard<'_, ()> {
-        let slot = self.hasher.hash_one(key) as usize % self.locks.len();
-        self.locks[slot].lock().await
     }
 }
 

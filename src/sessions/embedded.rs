@@ -47,17 +47,11 @@ impl EmbeddedStore {
     }
 
     pub(super) async fn read(&self, key: &SessionKey, request: ReadRequest) -> Result<Read, Error> {
-        let (file, key, ttl) = (Arc::clone(&self.file), key.clone(), self.ttl);
-        let (read, stale_expiry) = run(move || {
-            let snapshot = Snapshot::take(&file)?;
-            let now = tables::now();
-            let read = snapshot.read(&key, request, now)?;
-            let prolong = matches!(read, Read::Present(_)) && snapshot.expiry_is_stale(&key, ttl, now)?;
-            Ok((read, prolong.then_some(key)))
-        })
-        .await?;
-        if let Some(key) = stale_expiry {
-            self.writer.prolong(key);
+        let (file, snapshot_key, ttl) = (Arc::clone(&self.file), key.clone(), self.ttl);
+        let (read, prolong) =
+            run(move || Snapshot::take(&file)?.read(&snapshot_key, request, ttl, tables::now())).await?;
+        if prolong {
+            self.writer.prolong(key.clone());
         }
         Ok(read)
     }

@@ -5,7 +5,8 @@
 //! `w:<writer>` (the last append number of each server). `…:messages` is the list of its messages as JSON, newest last;
 //! `…:turns` is kept for idempotency keys; `…:gone` is the tombstone, `<epoch> <time of deletion>`. The first three
 //! live and die together. All changes are made by the Lua scripts beside this file, so that they are atomic and safe
-//! to repeat. The listing is apart, in [`listing`].
+//! to repeat. `sessions:check` is written to find out
+//! whether Redis takes writes. The listing is apart, in [`listing`].
 
 mod connection;
 mod diagnosis;
@@ -26,7 +27,7 @@ use super::listing::{Listed, Position};
 use super::options::SessionOptions;
 use super::record::merge_metadata;
 use super::store::{Append, Appended, Messages, Read, ReadRequest};
-use connection::Connection;
+use connection::{Connection, write_something};
 use listing::Listing;
 use scripts::{Reply, Scripts, status};
 
@@ -145,10 +146,8 @@ impl RedisStore {
         self.listing.list(tenant, after, limit).await
     }
 
-    /// Writes: a replica, or a Redis that is full, answers a PING.
     pub(super) async fn check(&self) -> Result<(), Error> {
-        let now = Timestamp::now().as_millisecond();
-        self.connection.query(redis::cmd("SET").arg("sessions:check").arg(now).arg("PX").arg(60_000)).await
+        self.connection.query(&write_something()).await
     }
 
     pub(super) async fn reachable(&self) {

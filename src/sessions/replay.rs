@@ -11,8 +11,9 @@ use super::key::SessionKey;
 use super::store::{Append, Appended};
 use super::{Inner, log};
 
-/// Between attempts, while the store is reachable but takes no turns.
-const RETRY_DELAY: Duration = Duration::from_millis(500);
+/// Between attempts, while the store is reachable but takes no turns: the first delay doubles up to the longest.
+const FIRST_DELAY: Duration = Duration::from_millis(250);
+const LONGEST_DELAY: Duration = Duration::from_secs(5);
 
 impl Inner {
     /// Appends what waits for this session. The caller holds the session's lock.
@@ -39,13 +40,15 @@ impl Inner {
         Ok(())
     }
 
-    /// Appends what waits for any session.
+    /// Appends what waits for any session. A failure in one does not keep the others waiting.
     pub(super) async fn replay_all(&self) {
+        let mut failed = None;
         for key in self.pending.sessions() {
             let _lock = self.locks.lock(&key).await;
-            if let Err(error) = self.replay(&key).await {
-                log(&error, "cannot save turns that wait");
-            }
+            failed = self.replay(&key).await.err().or(failed);
+        }
+        if let Some(error) = failed {
+            log(&error, "cannot save the turns that wait");
         }
     }
 
@@ -79,10 +82,14 @@ impl Drop for Replayer {
 async fn run(inner: Arc<Inner>) {
     loop {
         inner.pending.any().await;
-        inner.store.reachable().await;
-        inner.replay_all().await;
-        if inner.pending.turns() > 0 {
-            tokio::time::sleep(RETRY_DELAY).await;
+        let mut delay = FIRST_DELAY;
+        while inner.pending.turns() > 0 {
+            inner.store.reachable().await;
+            inner.replay_all().await;
+            if inner.pending.turns() > 0 {
+                tokio::time::sleep(delay).await;
+                delay = (2 * delay).min(LONGEST_DELAY);
+            }
         }
     }
 }

@@ -213,7 +213,8 @@ async fn a_replica_takes_no_turns() {
     // Of a primary that is not there; it still has its data.
     server.command(&["REPLICAOF", "127.0.0.1", "1"]);
     assert_eq!(flags(say(&sessions, &key, "two").await), IN_MEMORY);
-    assert!(matches!(sessions.read(&key).await, Err(Error::ReadOnly(_))));
+    assert!(sessions.read(&key).await.is_err_and(|error| error.is_outage()));
+    assert!(sessions.check().await.is_err());
     server.command(&["REPLICAOF", "NO", "ONE"]);
     replayed(&sessions).await;
     assert_eq!(read(&sessions, &key).await.length, 4);

@@ -183,6 +183,9 @@ async fn a_wrong_password_is_said_and_a_bad_url_refused() {
     assert!(matches!(error, Error::Denied(_)), "{error:?}");
     assert!(!say(&sessions, &key("a"), "one").await.persisted);
 
+    let sessions = open_at(&format!("rediss://127.0.0.1:{}", server.port())).await.unwrap();
+    assert!(sessions.check().await.is_err(), "this Redis speaks no TLS");
+
     for url in ["http://127.0.0.1", "redis://:p@ss@:x", "nonsense", "redis://h/not-a-number"] {
         let error = open_at(url).await.unwrap_err();
         assert!(matches!(error, Error::InvalidUrl(_)), "{url}: {error:?}");

@@ -28,15 +28,23 @@ impl Snapshot {
         Ok(Self { transaction, _database: database })
     }
 
-    pub(super) fn read(&self, key: &SessionKey, request: ReadRequest, now: i64) -> Result<Read, Error> {
+    /// Also says whether the session's new expiry should be written.
+    pub(super) fn read(
+        &self,
+        key: &SessionKey,
+        request: ReadRequest,
+        ttl: Option<Duration>,
+        now: i64,
+    ) -> Result<(Read, bool), Error> {
         let key = key.to_string();
         let tombstone = self.tombstone(&key)?;
         let Some(session) = self.session(&key)?.filter(|session| !session.is_expired(now)) else {
-            return Ok(Read::Absent { deleted: tombstone.map(|tombstone| tombstone.epoch) });
+            return Ok((Read::Absent { deleted: tombstone.map(|tombstone| tombstone.epoch) }, false));
         };
         let span = Span::answering(request, &session.record);
         let messages = self.messages(&session, span.from)?;
-        Ok(Read::Present(session.record.present(tombstone, request, span.messages(messages))))
+        let prolong = is_stale(session.expires_at, ttl, now);
+        Ok((Read::Present(session.record.present(tombstone, request, span.messages(messages))), prolong))
     }
 
     fn session(&self, key: &str) -> Result<Option<StoredSession>, Error> {
@@ -65,16 +73,6 @@ impl Snapshot {
             return Err(Error::Damaged(format!("{} of {expected} messages are there", messages.len())));
         }
         Ok(messages)
-    }
-
-    /// Whether a read should write a new expiry. A second (or a twentieth of a very short life) more or less is not
-    /// worth a write, and a turn reads just before it appends.
-    pub(super) fn expiry_is_stale(&self, key: &SessionKey, ttl: Option<Duration>, now: i64) -> Result<bool, Error> {
-        let stored = self.session(&key.to_string())?.and_then(|session| session.expires_at);
-        let Some(ttl) = ttl else { return Ok(stored.is_some()) };
-        let due = now.saturating_add(ttl.as_millis().try_into().unwrap_or(i64::MAX));
-        let slack = (ttl / 20).min(Duration::from_secs(1));
-        Ok(stored.is_none_or(|expires_at| due.abs_diff(expires_at) > slack.as_millis() as u64))
     }
 
     pub(super) fn list(
@@ -120,4 +118,13 @@ impl Snapshot {
         let position = Position { last_activity, session_id: id.to_owned() };
         Ok(Some(Listed { summary, position }))
     }
+}
+
+/// A second (or a twentieth of a very short life) more or less is not worth a write, and a turn reads just before it
+/// appends.
+fn is_stale(stored: Option<i64>, ttl: Option<Duration>, now: i64) -> bool {
+    let Some(ttl) = ttl else { return stored.is_some() };
+    let due = now.saturating_add(ttl.as_millis().try_into().unwrap_or(i64::MAX));
+    let slack = (ttl / 20).min(Duration::from_secs(1));
+    stored.is_none_or(|expires_at| u128::from(due.abs_diff(expires_at)) > slack.as_millis())
 }

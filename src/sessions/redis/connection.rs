@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use jiff::Timestamp;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, Cmd, FromRedisValue, Pipeline, RedisResult, ScriptInvocation};
 use tokio::sync::watch;
@@ -41,6 +42,7 @@ struct State {
 impl Connection {
     /// Does not wait for Redis to be there.
     pub(super) fn open(url: &str, deadline: Duration) -> Result<Self, Error> {
+        choose_tls_library();
         let invalid = |error: redis::RedisError| Error::InvalidUrl(Box::new(error));
         let client = Client::open(url).map_err(invalid)?;
         let manager = ConnectionManager::new_lazy_with_config(client.clone(), config(deadline)).map_err(invalid)?;
@@ -120,9 +122,19 @@ impl Link {
 
     async fn connect(&self) -> RedisResult<ConnectionManager> {
         let mut manager = ConnectionManager::new_with_config(self.client.clone(), config(self.deadline)).await?;
-        redis::cmd("PING").exec_async(&mut manager).await?;
-        Ok(manager)
+        match write_something().exec_async(&mut manager).await {
+            Err(error) if failure::is_outage(&error) => Err(error),
+            // Any other answer is one.
+            Ok(()) | Err(_) => Ok(manager),
+        }
     }
+}
+
+/// A replica, or a Redis that is full, answers a PING.
+pub(super) fn write_something() -> Cmd {
+    let mut command = redis::cmd("SET");
+    command.arg("sessions:check").arg(Timestamp::now().as_millisecond()).arg("PX").arg(60_000);
+    command
 }
 
 /// During an outage, tries new connections until one answers. A new one each time: the old one may hang in a network
@@ -151,6 +163,12 @@ async fn reconnect_after_failures(link: Arc<Link>) {
             *state = State { manager, generation: state.generation + 1, reachable: true };
         });
     }
+}
+
+/// `rediss://` takes the process's choice, and panics if there is none while two libraries are linked in.
+fn choose_tls_library() {
+    // Fails only if the choice was made before.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
 /// One attempt to connect per call: when to try again is decided here.

@@ -8,7 +8,9 @@ use crate::sessions::error::Error;
 pub(super) fn is_outage(error: &RedisError) -> bool {
     match error.kind() {
         ErrorKind::Server(kind) => {
-            matches!(kind, ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown | ServerErrorKind::ClusterDown)
+            // A replica takes no writes, and reading a session is one. Another connection may find the new primary.
+            use ServerErrorKind::{BusyLoading, ClusterDown, MasterDown, ReadOnly};
+            matches!(kind, BusyLoading | ClusterDown | MasterDown | ReadOnly)
         }
         // A script of somebody else has been running for long.
         ErrorKind::Extension => error.code() == Some("BUSY"),
