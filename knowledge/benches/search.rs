@@ -6,8 +6,9 @@
 use std::time::{Duration, Instant};
 
 use footnote_knowledge::collection::{
-    Collection, EmbeddingIdentity, Filter, NewChunk, NewDocument, SearchMode, SearchQuery,
+    Collection, Filter, NewChunk, NewDocument, SearchMode, SearchQuery,
 };
+use footnote_knowledge::embedding::EmbeddingIdentity;
 use footnote_knowledge::vector_store::VectorStore;
 use futures::{StreamExt, stream};
 

@@ -39,7 +39,7 @@ async fn each_wrong_part_is_named() {
 async fn a_redis_that_may_forget_is_objected_to() {
     let redis = RedisServer::start();
     let folder = tempfile::tempdir().unwrap();
-    redis.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).await;
+    redis.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
     let url = redis.url();
     let (status, said) = doctor(folder.path(), &["--redis-url", &url]);
     assert_eq!(status, Some(1), "{said}");
