@@ -71,7 +71,8 @@ async fn main() {
     if let Some(redis) = &redis {
         arguments.extend(["--redis-url".to_owned(), redis.url()]);
     }
-    let remote = ["--openai-base-url".to_owned(), model.base_url().to_owned(), "--chat-model".to_owned(), "scripted".to_owned()];
+    let remote =
+        ["--openai-base-url".to_owned(), model.base_url().to_owned(), "--chat-model".to_owned(), "scripted".to_owned()];
     let with_model: Vec<String> = arguments.iter().cloned().chain(remote).collect();
 
     let mut ingesting = with_model.clone();
@@ -177,7 +178,10 @@ async fn first_delta(server: &Server, model: &ModelServer) {
         drop(words);
         while stream.next().await.is_some() {}
     }
-    println!("model's first word to the client's first delta (two loopback hops): p50 {:.2} ms", milliseconds(percentile(&mut taken, 0.5)));
+    println!(
+        "model's first word to the client's first delta (two loopback hops): p50 {:.2} ms",
+        milliseconds(percentile(&mut taken, 0.5))
+    );
 }
 
 async fn open_streams(server: &Server, model: &ModelServer) {

@@ -50,13 +50,8 @@ impl Application {
             access: AccessRules::new(&options.access.api_key, &options.access.allowed_host),
             metrics: Metrics::install()?,
         };
-        let application = Self {
-            listener,
-            local_addr,
-            state,
-            background: TaskTracker::new(),
-            stopping: CancellationToken::new(),
-        };
+        let application =
+            Self { listener, local_addr, state, background: TaskTracker::new(), stopping: CancellationToken::new() };
         application.ingest(options)?;
         application.in_background(sweep(application.state.library.clone()));
         Ok(application)

@@ -98,7 +98,11 @@ impl Chat {
 
 impl Inner {
     /// The flow of one turn. A turn that fails at any step before the last leaves no trace in the session.
-    async fn turn(&self, request: TurnRequest, events: &mpsc::UnboundedSender<TurnEvent>) -> Result<ChatResponse, Error> {
+    async fn turn(
+        &self,
+        request: TurnRequest,
+        events: &mpsc::UnboundedSender<TurnEvent>,
+    ) -> Result<ChatResponse, Error> {
         let asked_at = Timestamp::now();
         let mut timings = Timings::default();
 

@@ -67,9 +67,9 @@ async fn documents(library: &Library) -> Finding {
 /// A folder in use is what a running server looks like from outside, and no defect.
 fn unopened(error: &Arc<library::Error>) -> Finding {
     match error.as_ref() {
-        library::Error::Collection(collection::Error::Store(vector_store::Error::InUse { folder })) => Finding::Advice(
-            format!("{} is in use by a running server; GET /readyz tells how it is", folder.display()),
-        ),
+        library::Error::Collection(collection::Error::Store(vector_store::Error::InUse { folder })) => {
+            Finding::Advice(format!("{} is in use by a running server; GET /readyz tells how it is", folder.display()))
+        }
         library::Error::Collection(_) | library::Error::Embedding(_) => Finding::Wrong(chain(Arc::clone(error))),
     }
 }

@@ -43,7 +43,8 @@ pub(crate) async fn open(options: &ServeOptions) -> anyhow::Result<Parts> {
 }
 
 pub(crate) async fn sessions(options: &ServeOptions) -> anyhow::Result<Sessions> {
-    let cli::SessionOptions { redis_url, redis_timeout, session_ttl, max_messages, history_messages, .. } = &options.sessions;
+    let cli::SessionOptions { redis_url, redis_timeout, session_ttl, max_messages, history_messages, .. } =
+        &options.sessions;
     let store = match options.sessions.kind() {
         SessionsKind::Redis => StoreChoice::Redis {
             url: redis_url.clone().context("--sessions redis needs --redis-url (or REDIS_URL)")?,

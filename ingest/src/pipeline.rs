@@ -129,8 +129,9 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
             next
         });
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
-        let prepared =
-            candidates.filter_map(|found| std::future::ready(self.candidate(found))).map(|candidate| self.prepare(candidate));
+        let prepared = candidates
+            .filter_map(|found| std::future::ready(self.candidate(found)))
+            .map(|candidate| self.prepare(candidate));
         let mut prepared = std::pin::pin!(prepared.buffer_unordered(threads));
         while let Some(next) = prepared.next().await {
             if let Some(document) = next
@@ -200,7 +201,8 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
     async fn embed(&self, prepared: UnderWay<Prepared>) -> Result<Option<UnderWay<Embedded>>, Error> {
         let UnderWay { document, share } = prepared;
         let _busy = self.embedding.begin();
-        let batches: Vec<Vec<String>> = document.passages.chunks(CHUNKS_AT_ONCE).map(|batch| texts(&document, batch)).collect();
+        let batches: Vec<Vec<String>> =
+            document.passages.chunks(CHUNKS_AT_ONCE).map(|batch| texts(&document, batch)).collect();
         let batches = stream::iter(batches).map(async |texts| {
             let embeddings = self.embedder.embed_documents(texts).await?;
             self.recorder.tell(Event::Embedded { chunks: embeddings.len() });

@@ -55,7 +55,10 @@ impl Timings {
 #[derive(Debug)]
 pub enum TurnEvent {
     /// Before the first word of the answer.
-    Sources { user_id: String, source_documents: Vec<SourceDocument> },
+    Sources {
+        user_id: String,
+        source_documents: Vec<SourceDocument>,
+    },
     Delta(String),
     /// After the turn was saved, or could not be.
     Done(Box<ChatResponse>),

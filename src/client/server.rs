@@ -40,7 +40,10 @@ impl Server {
     pub(super) async fn check(&self) -> anyhow::Result<()> {
         let response = self.request(Method::GET, "/readyz").send().await;
         let response = response.with_context(|| {
-            format!("there is no server at {}; start one with `footnote serve`, or name it with --server", self.base_url)
+            format!(
+                "there is no server at {}; start one with `footnote serve`, or name it with --server",
+                self.base_url
+            )
         })?;
         // Not ready is still a server that answers, and each question tells what it lacks.
         if response.status().is_client_error() { Err(problem(response).await) } else { Ok(()) }
@@ -53,7 +56,8 @@ impl Server {
         question: &str,
     ) -> anyhow::Result<BoxStream<'static, anyhow::Result<Heard>>> {
         let body = json!({"message": question, "user_id": user_id, "stream": true});
-        let response = self.request(Method::POST, "/chat").json(&body).send().await.context("the server did not answer")?;
+        let response =
+            self.request(Method::POST, "/chat").json(&body).send().await.context("the server did not answer")?;
         if !response.status().is_success() {
             return Err(problem(response).await);
         }

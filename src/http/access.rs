@@ -83,14 +83,17 @@ pub(super) async fn refuse_foreign(
     if let Some(host) = host
         && !rules.knows_host(host)
     {
-        let detail = "the Host header names another site; reach this server by its address, or start it with --allowed-host";
+        let detail =
+            "the Host header names another site; reach this server by its address, or start it with --allowed-host";
         return Err(ApiError::foreign_origin(detail));
     }
     let origin = request.headers().get(header::ORIGIN).map(|value| value.to_str().unwrap_or_default());
     if let Some(origin) = origin
         && !rules.knows_origin(origin, host)
     {
-        return Err(ApiError::foreign_origin("the Origin header names another site; only this server's own pages may ask"));
+        return Err(ApiError::foreign_origin(
+            "the Origin header names another site; only this server's own pages may ask",
+        ));
     }
     Ok(next.run(request).await)
 }
@@ -132,11 +135,21 @@ mod tests {
 
     #[test]
     fn addresses_localhost_and_allowed_names_are_ours() {
-        let ours = ["127.0.0.1:8080", "[::1]:8080", "10.0.0.7", "localhost:8080", "LOCALHOST", "chat.example.org", "app.localhost"];
+        let ours = [
+            "127.0.0.1:8080",
+            "[::1]:8080",
+            "10.0.0.7",
+            "localhost:8080",
+            "LOCALHOST",
+            "chat.example.org",
+            "app.localhost",
+        ];
         for host in ours {
             assert!(rules().knows_host(host), "{host}");
         }
-        for host in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "", "a b", "chat.example.org.evil"] {
+        for host in
+            ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "", "a b", "chat.example.org.evil"]
+        {
             assert!(!rules().knows_host(host), "{host}");
         }
     }

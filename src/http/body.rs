@@ -55,8 +55,11 @@ fn refusal(path: &str, error: &serde_json::Error) -> ApiError {
     match error.classify() {
         serde_json::error::Category::Data => {
             let message = without_position(&error.to_string());
-            let field = if path == "." { named_in_backticks(&message).unwrap_or("body") } else { path };
-            ApiError::invalid_field(field, message.clone())
+            if path == "." {
+                ApiError::invalid_field(named_in_backticks(&message).unwrap_or("body"), message.clone())
+            } else {
+                ApiError::invalid_field(path, format!("`{path}`: {message}"))
+            }
         }
         serde_json::error::Category::Eof | serde_json::error::Category::Syntax | serde_json::error::Category::Io => {
             ApiError::invalid_json(format!("the body is not valid JSON: {error}"))

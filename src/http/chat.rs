@@ -43,13 +43,20 @@ pub(super) struct ChatBody {
 
 impl ChatBody {
     fn into_turn(self) -> Result<TurnRequest, ApiError> {
-        let invalid = |field: &str, reason: &dyn ToString| ApiError::invalid_field(field, format!("`{field}` {}", reason.to_string()));
+        let invalid = |field: &str, reason: &dyn ToString| {
+            ApiError::invalid_field(field, format!("`{field}` {}", reason.to_string()))
+        };
         let user_id = self.user_id.unwrap_or_else(|| Uuid::new_v4().to_string());
         Ok(TurnRequest {
             question: Question::parse(self.message).map_err(|error| invalid("message", &error))?,
             session: path::session_key("user_id", &user_id)?,
             use_history: self.use_history.unwrap_or(true),
-            top_k: self.top_k.map(TopK::parse).transpose().map_err(|error| invalid("top_k", &error))?.unwrap_or_default(),
+            top_k: self
+                .top_k
+                .map(TopK::parse)
+                .transpose()
+                .map_err(|error| invalid("top_k", &error))?
+                .unwrap_or_default(),
             filter: self.filter.unwrap_or_default(),
         })
     }
@@ -67,7 +74,10 @@ pub(super) async fn post(
 }
 
 fn accepts_events(headers: &HeaderMap) -> bool {
-    headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|accept| accept.contains("text/event-stream"))
+    headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/event-stream"))
 }
 
 /// The whole answer at once.

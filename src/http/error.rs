@@ -246,7 +246,9 @@ impl From<llm::Error> for ApiError {
             }
             llm::Error::Rejected { .. } => bad_gateway("the model refused this server's key or request; see the log"),
             llm::Error::Embedding(_) => Self::embedding_unavailable(),
-            llm::Error::Unavailable { .. } => bad_gateway("the model could not be reached or failed; ask again shortly"),
+            llm::Error::Unavailable { .. } => {
+                bad_gateway("the model could not be reached or failed; ask again shortly")
+            }
             llm::Error::InvalidResponse { .. } => bad_gateway("the model answered with something that is no answer"),
             llm::Error::Interrupted { .. } => {
                 bad_gateway("the model stopped half-way; nothing was saved, so the question can be asked again")

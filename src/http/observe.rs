@@ -61,9 +61,21 @@ pub(super) fn log_failure(error: &ApiError, milliseconds: f64) {
     let status = error.status().as_u16();
     let cause = error.cause_chain();
     if error.status().is_server_error() {
-        tracing::warn!(http.status = status, error.code = error.code(), error.cause = cause, duration.ms = milliseconds, "request failed");
+        tracing::warn!(
+            http.status = status,
+            error.code = error.code(),
+            error.cause = cause,
+            duration.ms = milliseconds,
+            "request failed"
+        );
     } else {
-        tracing::debug!(http.status = status, error.code = error.code(), error.cause = cause, duration.ms = milliseconds, "request refused");
+        tracing::debug!(
+            http.status = status,
+            error.code = error.code(),
+            error.cause = cause,
+            duration.ms = milliseconds,
+            "request refused"
+        );
     }
 }
 
@@ -75,5 +87,6 @@ pub(super) fn answer_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("no message");
     tracing::error!(panic.message = message, "a request handler panicked");
-    ApiError::internal("this request met a defect of the server; the log tells more under the request_id").into_response()
+    ApiError::internal("this request met a defect of the server; the log tells more under the request_id")
+        .into_response()
 }

@@ -79,6 +79,10 @@ impl TryFrom<usize> for PageSize {
     type Error = String;
 
     fn try_from(size: usize) -> Result<Self, String> {
-        if (1..=Self::MAX).contains(&size) { Ok(Self(size)) } else { Err(format!("`limit` is {size}; give 1 to {}", Self::MAX)) }
+        if (1..=Self::MAX).contains(&size) {
+            Ok(Self(size))
+        } else {
+            Err(format!("`limit` is {size}; give 1 to {}", Self::MAX))
+        }
     }
 }

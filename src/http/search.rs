@@ -46,9 +46,11 @@ pub(super) async fn post(
     State(app): State<AppState>,
     JsonBody(body): JsonBody<SearchBody>,
 ) -> Result<Json<SearchResponse>, ApiError> {
-    let query = Question::parse(body.query).map_err(|error| ApiError::invalid_field("query", format!("`query` {error}")))?;
+    let query =
+        Question::parse(body.query).map_err(|error| ApiError::invalid_field("query", format!("`query` {error}")))?;
     let top_k = body.top_k.map(TopK::parse).transpose();
-    let top_k = top_k.map_err(|error| ApiError::invalid_field("top_k", format!("`top_k` {error}")))?.unwrap_or_default();
+    let top_k =
+        top_k.map_err(|error| ApiError::invalid_field("top_k", format!("`top_k` {error}")))?.unwrap_or_default();
     let filter = body.filter.unwrap_or_default();
     let found = app.retrieval.search(query.as_str(), &filter, top_k.get(), body.mode.unwrap_or_default()).await?;
 

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::embedded::EmbeddedStore;
 use super::diagnosis::Diagnosis;
+use super::embedded::EmbeddedStore;
 use super::error::Error;
 use super::key::SessionKey;
 use super::listing::{Listed, Position};

@@ -9,12 +9,25 @@ use crate::test_app::{TestApp, answer, serve_options};
 async fn with_a_key_everything_but_liveness_needs_it() {
     let app = TestApp::builder().api_key("right").start().await;
     let client = reqwest::Client::new();
-    let routes = [("POST", "/chat"), ("POST", "/search"), ("GET", "/sessions"), ("GET", "/sessions/x"), ("GET", "/documents"), ("GET", "/readyz"), ("GET", "/metrics"), ("GET", "/nowhere")];
+    let routes = [
+        ("POST", "/chat"),
+        ("POST", "/search"),
+        ("GET", "/sessions"),
+        ("GET", "/sessions/x"),
+        ("GET", "/documents"),
+        ("GET", "/readyz"),
+        ("GET", "/metrics"),
+        ("GET", "/nowhere"),
+    ];
     for (method, path) in routes {
         let request = || client.request(method.parse().unwrap(), format!("{}{path}", app.url));
         for refused in [request(), request().bearer_auth("wrong"), request().basic_auth("right", Some("right"))] {
             let answer = answer(refused).await;
-            assert_eq!((answer.status, &answer.body["code"]), (StatusCode::UNAUTHORIZED, &json!("unauthorized")), "{path}");
+            assert_eq!(
+                (answer.status, &answer.body["code"]),
+                (StatusCode::UNAUTHORIZED, &json!("unauthorized")),
+                "{path}"
+            );
             assert_eq!(answer.headers["www-authenticate"], "Bearer");
         }
     }

@@ -55,7 +55,8 @@ fn each_sdk_is_named_in_its_adapter_only() {
 
 #[test]
 fn a_turn_of_chat_knows_nothing_of_http() {
-    let below_http = ["src/chat", "src/retrieval", "src/sessions", "src/llm", "src/library.rs", "knowledge/", "ingest/"];
+    let below_http =
+        ["src/chat", "src/retrieval", "src/sessions", "src/llm", "src/library.rs", "knowledge/", "ingest/"];
     for (path, text) in sources().iter().filter(|(path, _)| is_under(path, &below_http)) {
         assert!(!names(text, "axum"), "{path} names axum; framing belongs to `http`");
     }
@@ -63,7 +64,8 @@ fn a_turn_of_chat_knows_nothing_of_http() {
 
 #[test]
 fn only_the_http_error_module_knows_status_codes() {
-    for (path, text) in sources().iter().filter(|(path, _)| path.starts_with("src/http") && path != "src/http/error.rs") {
+    for (path, text) in sources().iter().filter(|(path, _)| path.starts_with("src/http") && path != "src/http/error.rs")
+    {
         assert!(!names(text, "StatusCode"), "{path} names StatusCode; add a constructor to ApiError instead");
     }
 }

@@ -110,14 +110,18 @@ async fn a_body_that_never_ends_is_cut_off() {
     let app = small_app().await;
     let address = app.url.strip_prefix("http://").unwrap();
     let mut connection = TcpStream::connect(address).await.unwrap();
-    let head = format!("POST /chat HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n");
+    let head = format!(
+        "POST /chat HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+    );
     connection.write_all(head.as_bytes()).await.unwrap();
     let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
     // The server stops reading some time after the first mebibyte, so that writing fails or an answer is there.
     let (mut reader, mut writer) = connection.into_split();
     let writing = tokio::spawn(async move { while writer.write_all(chunk.as_bytes()).await.is_ok() {} });
     let mut response = Vec::new();
-    let _ = tokio::time::timeout(Duration::from_secs(30), reader.read_to_end(&mut response)).await.expect("the server ends it");
+    let _ = tokio::time::timeout(Duration::from_secs(30), reader.read_to_end(&mut response))
+        .await
+        .expect("the server ends it");
     let response = String::from_utf8_lossy(&response).into_owned();
     assert!(response.starts_with("HTTP/1.1 413"), "{response}");
     drop(reader);
@@ -139,7 +143,9 @@ async fn unknown_routes_and_wrong_methods_are_problems_too() {
 #[tokio::test]
 async fn ids_and_parameters_in_urls_are_checked() {
     let app = small_app().await;
-    for path in ["/documents/not-a-uuid", "/sessions/%07", "/sessions?limit=0", "/sessions?limit=x", "/documents?limt=1"] {
+    for path in
+        ["/documents/not-a-uuid", "/sessions/%07", "/sessions?limit=0", "/sessions?limit=x", "/documents?limt=1"]
+    {
         expect_problem(&app.get(path).await, StatusCode::UNPROCESSABLE_ENTITY, "invalid_request");
     }
     for path in ["/documents?cursor=nonsense", "/sessions?cursor=nonsense"] {

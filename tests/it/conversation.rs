@@ -37,18 +37,35 @@ async fn the_readme_session() {
 
 #[tokio::test]
 async fn a_response_has_every_field_of_the_contract() {
-    let app = TestApp::builder().document("ml.md", "# Learning\n\nMachine learning is programs that learn from data. Birds sing.\n").start().await;
+    let app = TestApp::builder()
+        .document("ml.md", "# Learning\n\nMachine learning is programs that learn from data. Birds sing.\n")
+        .start()
+        .await;
     let answer = app.post("/chat", json!({"message": "What is machine learning?"})).await;
     assert_eq!(answer.status, StatusCode::OK);
     let fields: Vec<&str> = answer.body.as_object().unwrap().keys().map(String::as_str).collect();
     for field in [
-        "response", "source_documents", "user_id", "conversation_length", "session_persisted", "backend", "turn_id",
-        "answered_by", "abstained", "standalone_question", "citations", "history", "usage", "timings_ms",
+        "response",
+        "source_documents",
+        "user_id",
+        "conversation_length",
+        "session_persisted",
+        "backend",
+        "turn_id",
+        "answered_by",
+        "abstained",
+        "standalone_question",
+        "citations",
+        "history",
+        "usage",
+        "timings_ms",
     ] {
         assert!(fields.contains(&field), "{field} is missing in {}", answer.body);
     }
     let source = &answer.body["source_documents"][0];
-    for field in ["n", "id", "document_id", "title", "source", "page", "heading", "start", "end", "text", "score", "cited"] {
+    for field in
+        ["n", "id", "document_id", "title", "source", "page", "heading", "start", "end", "text", "score", "cited"]
+    {
         assert!(source.get(field).is_some(), "{field} is missing in {source}");
     }
     for step in ["session", "embed", "search", "llm", "save"] {
@@ -65,11 +82,18 @@ async fn offsets_of_sources_and_citations_are_code_points() {
     let app = TestApp::builder().document("unicode.md", text).start().await;
     let answer = app.ask("someone", "What is machine learning?").await;
     let citation = &answer["citations"][0];
-    let source = answer["source_documents"].as_array().unwrap().iter().find(|source| source["n"] == citation["n"]).unwrap();
+    let source =
+        answer["source_documents"].as_array().unwrap().iter().find(|source| source["n"] == citation["n"]).unwrap();
     assert_eq!(source["cited"], true);
     assert_eq!(source["id"], citation["chunk_id"]);
-    assert_eq!(code_points(source["text"].as_str().unwrap(), &citation["quote"]), "Machine learning is 学习 from data.");
-    assert!(code_points(answer["response"].as_str().unwrap(), &citation["sentence"]).starts_with("Machine learning is 学习"));
+    assert_eq!(
+        code_points(source["text"].as_str().unwrap(), &citation["quote"]),
+        "Machine learning is 学习 from data."
+    );
+    assert!(
+        code_points(answer["response"].as_str().unwrap(), &citation["sentence"])
+            .starts_with("Machine learning is 学习")
+    );
     assert_eq!(citation["verified"], true);
     assert_eq!(source["text"], code_points(text, &json!([source["start"], source["end"]])));
 }
@@ -81,7 +105,10 @@ fn code_points(text: &str, span: &Value) -> String {
 
 #[tokio::test]
 async fn what_is_not_in_the_documents_is_said_to_be_missing() {
-    let app = TestApp::builder().document("bread.md", "# Bread\n\nKnead the dough for ten minutes. Bake it hot.\n").start().await;
+    let app = TestApp::builder()
+        .document("bread.md", "# Bread\n\nKnead the dough for ten minutes. Bake it hot.\n")
+        .start()
+        .await;
     let answer = app.ask("someone", "Which treaty ended the Thirty Years' War?").await;
     assert_eq!(answer["abstained"], true, "{answer}");
     assert_eq!(answer["citations"], json!([]));
@@ -90,7 +117,10 @@ async fn what_is_not_in_the_documents_is_said_to_be_missing() {
 
 #[tokio::test]
 async fn without_history_a_follow_up_stands_alone_and_is_saved() {
-    let app = TestApp::builder().document("ml.md", "# Learning\n\nMachine learning is programs that learn from data.\n").start().await;
+    let app = TestApp::builder()
+        .document("ml.md", "# Learning\n\nMachine learning is programs that learn from data.\n")
+        .start()
+        .await;
     app.ask("someone", "What is machine learning?").await;
     let body = json!({"user_id": "someone", "message": "and why is it useful?", "use_history": false});
     let answer = app.post("/chat", body).await.body;
@@ -129,7 +159,8 @@ async fn in_memory_sessions_are_never_called_persisted() {
 async fn top_k_and_filter_choose_the_sources() {
     let mut builder = TestApp::builder();
     for number in 1..=6 {
-        builder = builder.document(&format!("{number}.md"), format!("# Note {number}\n\nA note on rivers, number {number}.\n"));
+        builder = builder
+            .document(&format!("{number}.md"), format!("# Note {number}\n\nA note on rivers, number {number}.\n"));
     }
     let app = builder.start().await;
     let ask = async |extra: Value| {

@@ -31,7 +31,7 @@ async fn the_model_gets_sources_conversation_and_question() {
     assert_eq!(request.body["model"], "scripted");
     let prompt = request.message("user");
     assert!(prompt.contains("Machine learning is programs that learn from data."), "{prompt}");
-    assert!(prompt.contains("Previous conversation:\nYou: What is machine learning?\nBot: Hello. [1]"), "{prompt}");
+    assert!(prompt.contains("Previous conversation:\nYou: What is machine learning?\nBot: Hello."), "{prompt}");
     assert!(prompt.contains("Who uses it?"), "{prompt}");
 }
 

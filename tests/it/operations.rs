@@ -21,7 +21,11 @@ async fn a_healthy_server_says_so() {
 
 #[tokio::test]
 async fn readiness_tells_what_became_of_the_ingest() {
-    let app = TestApp::builder().document("good.md", "# Good\n\nText.\n").document("bad.txt", [0_u8, 1, 2, 0, 255]).start().await;
+    let app = TestApp::builder()
+        .document("good.md", "# Good\n\nText.\n")
+        .document("bad.txt", [0_u8, 1, 2, 0, 255])
+        .start()
+        .await;
     let ingesting = &app.get("/readyz").await.body["ingesting"];
     assert_eq!(ingesting["running"], false);
     assert_eq!((&ingesting["files_done"], &ingesting["files_failed"]), (&json!(2), &json!(1)), "{ingesting}");
@@ -35,7 +39,10 @@ async fn a_vector_store_that_is_down_is_no_reason_not_to_start() {
     let ready = app.get("/readyz").await;
     assert_eq!((ready.status, &ready.body["documents"]["ok"]), (StatusCode::SERVICE_UNAVAILABLE, &json!(false)));
     for answer in [app.post("/chat", json!({"message": "hello"})).await, app.get("/documents").await] {
-        assert_eq!((answer.status, &answer.body["code"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("vector_store_unavailable")));
+        assert_eq!(
+            (answer.status, &answer.body["code"]),
+            (StatusCode::SERVICE_UNAVAILABLE, &json!("vector_store_unavailable"))
+        );
         assert!(answer.headers.contains_key("retry-after"));
     }
 }
@@ -64,7 +71,8 @@ async fn stopping_finishes_the_answers_in_flight() {
         .option("--openai-base-url", model.base_url())
         .start()
         .await;
-    let request = app.request("POST", "/chat").json(&json!({"user_id": "someone", "message": "What is machine learning?"}));
+    let request =
+        app.request("POST", "/chat").json(&json!({"user_id": "someone", "message": "What is machine learning?"}));
     let asking = tokio::spawn(request.send());
     app.wait_until("the model is asked", async |_| !model.requests().is_empty()).await;
     app.begin_to_stop();

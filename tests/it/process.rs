@@ -122,7 +122,7 @@ fn what_only_a_person_can_mend_refuses_the_start() {
     let folder = folder_with_documents();
     let _running = Server::start(folder.path(), &[]);
     let refusals: [(&[&str], &str); 6] = [
-        (&["--listen", "127.0.0.1:0"], "in use"),
+        (&["--listen", "127.0.0.1:0"], "another process"),
         (&["--listen", "0.0.0.0:0", "--data-dir", "other"], "--api-key"),
         (&["--ingest", "missing", "--data-dir", "other"], "missing"),
         (&["--sessions", "redis", "--data-dir", "other"], "--redis-url"),
@@ -144,7 +144,8 @@ fn a_usage_error_is_status_2_and_help_shows_no_secret() {
     assert!(stderr(&wrong).contains("--listen"), "{}", stderr(&wrong));
 
     std::fs::write(folder.path().join(".env"), "OPENAI_API_KEY=sk-from-file\n").unwrap();
-    let help = footnote(folder.path()).args(["serve", "--help"]).env("FOOTNOTE_API_KEY", "sk-from-variable").output().unwrap();
+    let help =
+        footnote(folder.path()).args(["serve", "--help"]).env("FOOTNOTE_API_KEY", "sk-from-variable").output().unwrap();
     let text = String::from_utf8_lossy(&help.stdout);
     assert!(text.contains("--openai-api-key") && !text.contains("sk-from"), "{text}");
 }
@@ -187,7 +188,8 @@ async fn the_terminal_client_talks_shows_sources_and_resets() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let lines = "What is machine learning?\n/sources\n/nonsense\n/reset\nWhat is machine learning?\n/quit\nnever read\n";
+    let lines =
+        "What is machine learning?\n/sources\n/nonsense\n/reset\nWhat is machine learning?\n/quit\nnever read\n";
     client.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
     let output = client.wait_with_output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);

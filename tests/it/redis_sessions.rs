@@ -20,7 +20,8 @@ async fn any_server_continues_any_conversation() {
         assert_eq!(answer["conversation_length"], (turn + 1) * 2);
         assert_eq!((&answer["backend"], &answer["session_persisted"]), (&json!("Redis"), &json!(true)));
     }
-    let (seen_here, seen_there) = (here.get("/sessions/traveller").await.body, there.get("/sessions/traveller").await.body);
+    let (seen_here, seen_there) =
+        (here.get("/sessions/traveller").await.body, there.get("/sessions/traveller").await.body);
     assert_eq!(seen_here["messages"], seen_there["messages"]);
     assert_eq!(seen_here["messages"].as_array().unwrap().len(), 12);
 }
@@ -49,7 +50,10 @@ async fn an_outage_is_answered_and_flagged_and_nothing_is_lost() {
     assert_eq!(stranger["history"]["unavailable"], true, "an unreadable session is unknown, not empty: {stranger}");
     for (path, method) in [("/sessions/someone", "GET"), ("/sessions/someone", "DELETE"), ("/sessions", "GET")] {
         let answer = crate::test_app::answer(app.request(method, path)).await;
-        assert_eq!((answer.status, &answer.body["code"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("session_store_unavailable")));
+        assert_eq!(
+            (answer.status, &answer.body["code"]),
+            (StatusCode::SERVICE_UNAVAILABLE, &json!("session_store_unavailable"))
+        );
     }
     let ready = app.get("/readyz").await;
     assert_eq!((ready.status, &ready.body["status"]), (StatusCode::OK, &json!("degraded")));
@@ -57,7 +61,10 @@ async fn an_outage_is_answered_and_flagged_and_nothing_is_lost() {
     redis.restart();
     app.wait_until("the turns are saved", async |app| {
         let session = app.get("/sessions/someone").await;
-        session.body["session_persisted"] == true && session.body["messages"].as_array().is_some_and(|all| all.iter().any(|message| message["content"] == "during"))
+        session.body["session_persisted"] == true
+            && session.body["messages"]
+                .as_array()
+                .is_some_and(|all| all.iter().any(|message| message["content"] == "during"))
     })
     .await;
     let after = app.ask("someone", "after").await;
@@ -83,7 +90,10 @@ async fn a_redis_that_hangs_costs_one_deadline_and_not_the_answer() {
     let during = app.ask("someone", "during").await;
     assert_eq!((&during["session_persisted"], &during["backend"]), (&json!(false), &json!("Memory")));
     redis.resume();
-    app.wait_until("the turn is saved", async |app| app.get("/sessions/someone").await.body["session_persisted"] == true).await;
+    app.wait_until("the turn is saved", async |app| {
+        app.get("/sessions/someone").await.body["session_persisted"] == true
+    })
+    .await;
     let messages = app.get("/sessions/someone").await.body["messages"].as_array().unwrap().len();
     assert_eq!(messages, 4, "saved once, although the first attempt may have been executed after its deadline");
 }

@@ -16,7 +16,9 @@ async fn the_sample_questions_find_their_passages() {
         let found = app.post("/search", json!({"query": question["question"]})).await.body;
         let results = found["results"].as_array().unwrap();
         let answer = one_line(question["answer"].as_str().unwrap());
-        let holds = |hit: &Value| hit["source"] == question["source"] && one_line(hit["text"].as_str().unwrap()).contains(&answer);
+        let holds = |hit: &Value| {
+            hit["source"] == question["source"] && one_line(hit["text"].as_str().unwrap()).contains(&answer)
+        };
         if !results.iter().any(holds) {
             missed.push(question["question"].clone());
         }

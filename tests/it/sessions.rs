@@ -7,7 +7,10 @@ use crate::test_app::TestApp;
 
 #[tokio::test]
 async fn a_session_reads_as_the_contract_says() {
-    let app = TestApp::builder().document("ml.md", "# Learning\n\nMachine learning is programs that learn from data.\n").start().await;
+    let app = TestApp::builder()
+        .document("ml.md", "# Learning\n\nMachine learning is programs that learn from data.\n")
+        .start()
+        .await;
     let answer = app.ask("user 1/ä", "What is machine learning?").await;
     let session = app.get("/sessions/user%201%2F%C3%A4").await;
     assert_eq!(session.status, StatusCode::OK, "{}", session.body);

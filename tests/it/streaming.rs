@@ -29,10 +29,13 @@ async fn sources_then_deltas_then_done() {
 
     assert_eq!(names(&events)[0], "sources");
     assert_eq!(*names(&events).last().unwrap(), "done");
-    let deltas: Vec<&str> = events[1..events.len() - 1].iter().map(|(name, data)| {
-        assert_eq!(name, "delta");
-        data["text"].as_str().unwrap()
-    }).collect();
+    let deltas: Vec<&str> = events[1..events.len() - 1]
+        .iter()
+        .map(|(name, data)| {
+            assert_eq!(name, "delta");
+            data["text"].as_str().unwrap()
+        })
+        .collect();
     assert!(deltas.len() > 1, "the answer comes in pieces: {deltas:?}");
     let done = &events.last().unwrap().1;
     assert_eq!(deltas.concat(), done["response"].as_str().unwrap());

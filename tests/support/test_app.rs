@@ -116,8 +116,10 @@ impl TestApp {
             let _ = stopped.await;
         })));
         if self.arguments.iter().any(|argument| argument == "--ingest") {
-            self.wait_until("the documents are in", async |app| app.get("/readyz").await.body["ingesting"]["running"] == false)
-                .await;
+            self.wait_until("the documents are in", async |app| {
+                app.get("/readyz").await.body["ingesting"]["running"] == false
+            })
+            .await;
         }
     }
 
