@@ -88,7 +88,7 @@ pub enum Finish {
 #[derive(Debug, Clone)]
 pub enum Answerer {
     Extractive(Extractive),
-    OpenAi(OpenAiChat),
+    OpenAi(Box<OpenAiChat>),
 }
 
 impl Answerer {

@@ -93,5 +93,5 @@ pub(crate) fn answerer(options: &ServeOptions, built_in: Option<Arc<Embedder>>) 
         timeouts: Timeouts::default(),
         retries: Retries::default(),
     })?;
-    Ok(Answerer::OpenAi(remote))
+    Ok(Answerer::OpenAi(Box::new(remote)))
 }

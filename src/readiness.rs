@@ -54,10 +54,11 @@ impl Readiness {
 }
 
 pub async fn check(library: &Library, sessions: &Sessions, answerer: &Answerer, ingesting: &Ingesting) -> Readiness {
+    // Boxed: together they would make every caller's future 20 KB.
     let (documents, session_store, model) = tokio::join!(
-        within_deadline(library.check()),
-        within_deadline(sessions.check()),
-        within_deadline(answerer.check()),
+        Box::pin(within_deadline(library.check())),
+        Box::pin(within_deadline(sessions.check())),
+        Box::pin(within_deadline(answerer.check())),
     );
     let documents = dependency(library.kind().to_owned(), documents);
     let sessions = dependency(sessions.backend().to_string(), session_store);

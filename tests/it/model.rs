@@ -39,7 +39,8 @@ async fn the_model_gets_sources_conversation_and_question() {
 async fn each_failure_of_the_model_has_its_status_and_saves_nothing() {
     let model = ModelServer::start();
     let app = app_with(&model).await;
-    let cases: [(fn() -> Reply, StatusCode, &str); 8] = [
+    type Case = (fn() -> Reply, StatusCode, &'static str);
+    let cases: [Case; 8] = [
         (|| Reply::refuse(401), StatusCode::BAD_GATEWAY, "model_error"),
         (|| Reply::refuse(404), StatusCode::BAD_GATEWAY, "model_error"),
         (|| Reply::refuse(500), StatusCode::BAD_GATEWAY, "model_error"),

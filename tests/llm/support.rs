@@ -26,7 +26,7 @@ pub(crate) fn options(server: &ModelServer) -> OpenAiChatOptions {
 }
 
 pub(crate) fn answerer(options: OpenAiChatOptions) -> Answerer {
-    Answerer::OpenAi(OpenAiChat::new(options).unwrap())
+    Answerer::OpenAi(Box::new(OpenAiChat::new(options).unwrap()))
 }
 
 pub(crate) fn client(server: &ModelServer) -> Answerer {

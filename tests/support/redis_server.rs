@@ -1,4 +1,5 @@
 //! A real `redis-server` of its own, in a temporary folder, gone when the test ends.
+#![allow(dead_code, reason = "each test binary uses a part")]
 
 use std::net::TcpListener;
 use std::path::PathBuf;

@@ -14,20 +14,21 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// Longer than anything here takes on a busy machine, and short enough to notice a hang.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
-pub struct TestApp {
-    pub url: String,
+pub(crate) struct TestApp {
+    pub(crate) url: String,
     client: Client,
     api_key: Option<String>,
     stop: Option<oneshot::Sender<()>>,
     running: Option<JoinHandle<anyhow::Result<()>>>,
-    folder: TempDir,
+    /// Removed when the app is dropped.
+    _folder: TempDir,
     arguments: Vec<String>,
 }
 
 #[derive(Default)]
-pub struct TestAppBuilder {
+pub(crate) struct TestAppBuilder {
     arguments: Vec<String>,
     documents: Vec<(String, Vec<u8>)>,
     paths: Vec<PathBuf>,
@@ -36,43 +37,38 @@ pub struct TestAppBuilder {
 
 /// A status and the JSON under it.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: reqwest::header::HeaderMap,
-    pub body: Value,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) body: Value,
 }
 
 impl TestAppBuilder {
     /// Adds a command-line option as `serve` takes it.
-    pub fn option(mut self, name: &str, value: impl ToString) -> Self {
+    pub(crate) fn option(mut self, name: &str, value: impl ToString) -> Self {
         self.arguments.extend([name.to_owned(), value.to_string()]);
         self
     }
 
-    pub fn flag(mut self, name: &str) -> Self {
-        self.arguments.push(name.to_owned());
-        self
-    }
-
     /// A file in the folder that is ingested at start, `library`.
-    pub fn document(mut self, name: &str, content: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn document(mut self, name: &str, content: impl AsRef<[u8]>) -> Self {
         self.documents.push((name.to_owned(), content.as_ref().to_vec()));
         self
     }
 
     /// Ingests this folder at start.
-    pub fn ingest(mut self, path: impl AsRef<Path>) -> Self {
+    pub(crate) fn ingest(mut self, path: impl AsRef<Path>) -> Self {
         self.paths.push(path.as_ref().to_owned());
         self
     }
 
-    pub fn api_key(mut self, key: &str) -> Self {
+    pub(crate) fn api_key(mut self, key: &str) -> Self {
         self.api_key = Some(key.to_owned());
         self.option("--api-key", key)
     }
 
     /// Starts the server and waits until its documents are in.
-    pub async fn start(self) -> TestApp {
+    pub(crate) async fn start(self) -> TestApp {
         let folder = tempfile::tempdir().unwrap();
         let mut arguments = self.arguments;
         let library = folder.path().join("library");
@@ -94,7 +90,7 @@ impl TestAppBuilder {
             api_key: self.api_key,
             stop: None,
             running: None,
-            folder,
+            _folder: folder,
             arguments,
         };
         app.run().await;
@@ -103,7 +99,7 @@ impl TestAppBuilder {
 }
 
 impl TestApp {
-    pub fn builder() -> TestAppBuilder {
+    pub(crate) fn builder() -> TestAppBuilder {
         TestAppBuilder::default()
     }
 
@@ -124,30 +120,26 @@ impl TestApp {
     }
 
     /// Stops as a signal would have it, then starts again on the same folder, on another port.
-    pub async fn restart(&mut self) {
+    pub(crate) async fn restart(&mut self) {
         self.shut_down().await;
         self.run().await;
     }
 
     /// Begins to stop as a signal would have it, without waiting.
-    pub fn begin_to_stop(&mut self) {
+    pub(crate) fn begin_to_stop(&mut self) {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());
         }
     }
 
-    pub async fn shut_down(&mut self) {
+    pub(crate) async fn shut_down(&mut self) {
         self.begin_to_stop();
         if let Some(running) = self.running.take() {
             tokio::time::timeout(DEADLINE, running).await.expect("the server stops in time").unwrap().unwrap();
         }
     }
 
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
-    pub fn request(&self, method: &str, path: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: &str, path: &str) -> RequestBuilder {
         let request = self.client.request(method.parse().unwrap(), format!("{}{path}", self.url)).timeout(DEADLINE);
         match &self.api_key {
             Some(key) => request.bearer_auth(key),
@@ -155,27 +147,27 @@ impl TestApp {
         }
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         answer(self.request("GET", path)).await
     }
 
-    pub async fn delete(&self, path: &str) -> Answer {
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
         answer(self.request("DELETE", path)).await
     }
 
-    pub async fn post(&self, path: &str, body: Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
         answer(self.request("POST", path).json(&body)).await
     }
 
     /// Asks one question in one conversation and expects an answer.
-    pub async fn ask(&self, user_id: &str, message: &str) -> Value {
+    pub(crate) async fn ask(&self, user_id: &str, message: &str) -> Value {
         let answer = self.post("/chat", json!({"user_id": user_id, "message": message})).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
         answer.body
     }
 
     /// Asks with `"stream": true`; the events as (name, data), in order.
-    pub async fn ask_streaming(&self, user_id: &str, message: &str) -> Vec<(String, Value)> {
+    pub(crate) async fn ask_streaming(&self, user_id: &str, message: &str) -> Vec<(String, Value)> {
         let body = json!({"user_id": user_id, "message": message, "stream": true});
         let response = self.request("POST", "/chat").json(&body).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
@@ -183,7 +175,7 @@ impl TestApp {
     }
 
     /// Waits until `condition` holds, and fails when it never does.
-    pub async fn wait_until(&self, what: &str, condition: impl AsyncFn(&Self) -> bool) {
+    pub(crate) async fn wait_until(&self, what: &str, condition: impl AsyncFn(&Self) -> bool) {
         let started = Instant::now();
         while !condition(self).await {
             assert!(started.elapsed() < DEADLINE, "waited in vain until {what}");
@@ -192,7 +184,7 @@ impl TestApp {
     }
 }
 
-pub async fn answer(request: RequestBuilder) -> Answer {
+pub(crate) async fn answer(request: RequestBuilder) -> Answer {
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status(), response.headers().clone());
     let text = response.text().await.unwrap();
@@ -201,7 +193,7 @@ pub async fn answer(request: RequestBuilder) -> Answer {
 }
 
 /// The events of a whole server-sent stream, comments left out.
-pub fn events(stream: &str) -> Vec<(String, Value)> {
+pub(crate) fn events(stream: &str) -> Vec<(String, Value)> {
     let frames = stream.split("\n\n").filter(|frame| frame.starts_with("event: "));
     frames
         .map(|frame| {
@@ -212,7 +204,7 @@ pub fn events(stream: &str) -> Vec<(String, Value)> {
 }
 
 /// Options as `serve` would parse them, whatever stands in the environment of the tests.
-pub fn serve_options(arguments: &[String]) -> ServeOptions {
+pub(crate) fn serve_options(arguments: &[String]) -> ServeOptions {
     let command = Cli::command().mut_args(|argument| argument.env(clap::builder::Resettable::Reset));
     let arguments = std::iter::once("footnote").chain(arguments.iter().map(String::as_str));
     Cli::from_arg_matches(&command.get_matches_from(arguments)).unwrap().serve
