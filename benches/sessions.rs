@@ -3,7 +3,6 @@
 //! `cargo bench --bench sessions`, with `redis-server` installed. Prints medians in microseconds; the ratio is that of
 //! the long session to the short one and should stay within 1.2.
 
-#[expect(dead_code, reason = "tests also pause and kill it")]
 #[path = "../tests/support/redis_server.rs"]
 mod redis_server;
 

@@ -1,8 +1,7 @@
 //! The answerers from outside: the real client against a scripted model server.
-
-#[path = "../support/model_server.rs"]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../support/model_server.rs"]
 mod model_server;
 
 mod extractive;
