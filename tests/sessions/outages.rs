@@ -115,15 +115,18 @@ async fn a_turn_whose_acknowledgement_was_lost_is_saved_once() {
     let server = RedisServer::start();
     let sessions = on(&server).await;
     let key = key("once");
+    // So that Redis knows the script.
+    say(&sessions, &key, "one").await;
     let loaded = sessions.load(&key).await;
     server.pause();
     // Sent to a server that listens and does nothing, so that it waits in the socket.
-    assert_eq!(flags(sessions.append(&key, loaded.seen, turn("one")).await), IN_MEMORY);
-    assert_eq!(flags(say(&sessions, &key, "two").await), IN_MEMORY);
+    assert_eq!(flags(sessions.append(&key, loaded.seen, turn("two")).await), IN_MEMORY);
+    assert_eq!(flags(say(&sessions, &key, "three").await), IN_MEMORY);
     server.resume();
     replayed(&sessions).await;
     let session = read(&sessions, &key).await;
-    assert_eq!((contents(&session.messages), session.length), (vec!["one", "one!", "two", "two!"], 4));
+    assert_eq!(contents(&session.messages), ["one", "one!", "two", "two!", "three", "three!"]);
+    assert_eq!(session.length, 6);
 }
 
 #[tokio::test]
