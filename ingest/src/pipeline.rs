@@ -14,7 +14,7 @@ use footnote_knowledge::embedding::{self, Embedder};
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use crate::chunk::ChunkSettings;
+use crate::chunk::{ChunkSettings, Passage};
 use crate::discover::{self, Candidate, Found, Root};
 use crate::error::{Error, is_store_unreachable};
 use crate::report::{Event, Outcome, Recorder, Report, StageSeconds};
@@ -129,8 +129,9 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
             next
         });
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
-        let prepared =
-            candidates.filter_map(async |found| self.candidate(found)).map(|candidate| self.prepare(candidate));
+        let prepared = candidates
+            .filter_map(|found| std::future::ready(self.candidate(found)))
+            .map(|candidate| self.prepare(candidate));
         let mut prepared = std::pin::pin!(prepared.buffer_unordered(threads));
         while let Some(next) = prepared.next().await {
             if let Some(document) = next
@@ -200,16 +201,12 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
     async fn embed(&self, prepared: UnderWay<Prepared>) -> Result<Option<UnderWay<Embedded>>, Error> {
         let UnderWay { document, share } = prepared;
         let _busy = self.embedding.begin();
-        let batches = stream::iter(document.passages.chunks(CHUNKS_AT_ONCE)).map(|passages| {
-            let text = |passage: &crate::chunk::Passage| {
-                embedded_text(&document.title, passage.heading.as_deref(), &passage.text)
-            };
-            let texts: Vec<_> = passages.iter().map(text).collect();
-            async move {
-                let embeddings = self.embedder.embed_documents(texts).await?;
-                self.recorder.tell(Event::Embedded { chunks: embeddings.len() });
-                Ok(embeddings)
-            }
+        let batches: Vec<Vec<String>> =
+            document.passages.chunks(CHUNKS_AT_ONCE).map(|batch| texts(&document, batch)).collect();
+        let batches = stream::iter(batches).map(async |texts| {
+            let embeddings = self.embedder.embed_documents(texts).await?;
+            self.recorder.tell(Event::Embedded { chunks: embeddings.len() });
+            Ok(embeddings)
         });
         let embeddings: Result<Vec<_>, embedding::Error> = batches.buffered(BATCHES_AT_ONCE).try_collect().await;
         match embeddings {
@@ -247,6 +244,12 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
         self.recorder.done(source, outcome);
         Ok(())
     }
+}
+
+/// What is embedded of each passage.
+fn texts(document: &Prepared, passages: &[Passage]) -> Vec<String> {
+    let text = |passage: &Passage| embedded_text(&document.title, passage.heading.as_deref(), &passage.text);
+    passages.iter().map(text).collect()
 }
 
 /// Ready to be written.

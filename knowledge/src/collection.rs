@@ -22,12 +22,13 @@ use uuid::Uuid;
 
 pub use document::{Chunk, Document, Filter, NewChunk, NewDocument};
 pub use error::Error;
-pub use fingerprint::{EmbeddingIdentity, Fingerprint, embedded_text};
+pub use fingerprint::{Fingerprint, embedded_text};
 pub use fusion::Ranked;
 pub use listing::Page;
 pub use search::{Candidate, Dropped, Hit, SearchMode, SearchQuery, SearchResult};
 pub use sweep::{OLD_VERSIONS_STAY, ORPHANS_STAY, Swept};
 
+use crate::embedding::EmbeddingIdentity;
 use crate::vector_store::{Bm25, VectorStore};
 use sweep::Superseded;
 
@@ -48,7 +49,8 @@ struct Inner {
     stored: String,
     dimension: usize,
     bm25: Bm25,
-    resolved: Mutex<Instant>,
+    /// When the name was resolved last; none when it could not be since.
+    resolved: Mutex<Option<Instant>>,
     superseded: Superseded,
 }
 
@@ -75,7 +77,7 @@ impl Collection {
             stored,
             dimension: embedding.dimension,
             bm25: Bm25::new(),
-            resolved: Mutex::new(Instant::now()),
+            resolved: Mutex::new(Some(Instant::now())),
             superseded: Superseded::start(collection.clone()),
         });
         Ok(Self { inner })
@@ -102,8 +104,16 @@ impl Collection {
 
     /// The stored collection, after making sure (at most every 10 s) that the name still stands for it.
     async fn stored(&self) -> Result<&str, Error> {
-        let age = self.inner.resolved.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
-        if age > RESOLVE_AGAIN_AFTER {
+        let due = {
+            let mut resolved = self.inner.resolved.lock().unwrap_or_else(PoisonError::into_inner);
+            let due = resolved.is_none_or(|resolved| resolved.elapsed() > RESOLVE_AGAIN_AFTER);
+            if due && resolved.is_some() {
+                // One caller asks, the others go on.
+                *resolved = Some(Instant::now());
+            }
+            due
+        };
+        if due {
             self.resolve().await?;
         }
         Ok(&self.inner.stored)
@@ -111,11 +121,14 @@ impl Collection {
 
     async fn resolve(&self) -> Result<(), Error> {
         let Inner { store, name, stored, resolved, .. } = &*self.inner;
-        let found = store.resolve_alias(name).await?;
-        let found = found.ok_or_else(|| Error::Gone { name: name.clone() })?;
-        expect_ours(name, stored, found)?;
-        *resolved.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        Ok(())
+        let found = match store.resolve_alias(name).await {
+            Ok(Some(found)) => expect_ours(name, stored, found),
+            Ok(None) => Err(Error::Gone { name: name.clone() }),
+            Err(error) => Err(error.into()),
+        };
+        let now = found.is_ok().then(Instant::now);
+        *resolved.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        found
     }
 }
 

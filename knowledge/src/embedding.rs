@@ -65,6 +65,14 @@ impl Embedder {
         }
     }
 
+    /// Texts to compare with a query that someone waits for, one vector per text. They overtake documents like a query.
+    pub async fn embed_queries(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, Error> {
+        match self {
+            Self::Local(local) => local.embed_queries(texts).await,
+            Self::OpenAi(remote) => remote.embed_queries(texts).await,
+        }
+    }
+
     /// Numbers in a vector.
     pub fn dimension(&self) -> usize {
         match self {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-pub use crate::embedding::EmbeddingIdentity;
+use crate::embedding::EmbeddingIdentity;
 use crate::vector_store::Bm25;
 
 /// The text that is embedded, and indexed for BM25, for a chunk: title and heading say what the chunk is about when its

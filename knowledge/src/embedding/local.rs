@@ -66,8 +66,11 @@ impl LocalEmbedder {
     }
 
     pub(super) async fn embed_query(&self, text: &str) -> Result<Vec<f32>, Error> {
-        let mut vectors = self.embed(vec![text.to_owned()], Priority::Query).await?;
-        Ok(vectors.remove(0))
+        Ok(self.embed_queries(vec![text.to_owned()]).await?.remove(0))
+    }
+
+    pub(super) async fn embed_queries(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, Error> {
+        self.embed(texts, Priority::Query).await
     }
 
     pub(super) async fn check(&self) -> Result<(), Error> {

@@ -91,7 +91,7 @@ impl OpenAiEmbedder {
         let dimension = options.dimension.unwrap_or(0);
         let mut embedder = Self { client, options, dimension, tokenizer, last_answer: Mutex::new(None) };
         if embedder.options.dimension.is_none() {
-            embedder.dimension = embedder.within_query_deadline("dimension").await?.len();
+            embedder.dimension = embedder.embed_query("dimension").await?.len();
         }
         Ok(embedder)
     }
@@ -132,7 +132,12 @@ impl OpenAiEmbedder {
     }
 
     pub(super) async fn embed_query(&self, text: &str) -> Result<Vec<f32>, Error> {
-        self.within_query_deadline(text).await
+        Ok(self.embed_queries(vec![text.to_owned()]).await?.remove(0))
+    }
+
+    pub(super) async fn embed_queries(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, Error> {
+        let deadline = self.options.query_deadline;
+        timeout(deadline, self.embed_documents(texts)).await.map_err(|_| Error::Timeout { after: deadline })?
     }
 
     pub(super) async fn check(&self) -> Result<(), Error> {
@@ -143,12 +148,6 @@ impl OpenAiEmbedder {
         let deadline = self.options.query_deadline;
         let asked = timeout(deadline, self.request(vec!["ready".to_owned()])).await;
         asked.map_err(|_| Error::Timeout { after: deadline })?.map(drop)
-    }
-
-    async fn within_query_deadline(&self, text: &str) -> Result<Vec<f32>, Error> {
-        let deadline = self.options.query_deadline;
-        let embedded = timeout(deadline, self.embed_documents(vec![text.to_owned()])).await;
-        Ok(embedded.map_err(|_| Error::Timeout { after: deadline })??.remove(0))
     }
 
     /// Per text its windows, at least one.

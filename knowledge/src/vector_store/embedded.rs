@@ -5,7 +5,7 @@
 
 mod alias;
 mod convert;
-mod log;
+mod leftovers;
 mod shard;
 mod writer;
 
@@ -164,7 +164,7 @@ impl EmbeddedStore {
     /// Bytes of the engine's write-ahead logs: they grow with every write and shrink when the folder is opened again.
     pub async fn log_bytes(&self) -> Result<u64, Error> {
         let folder = self.inner.folder.clone();
-        blocking(move || log::total_bytes(&folder)).await
+        blocking(move || leftovers::log_bytes(&folder)).await
     }
 
     pub(super) async fn close(&self) -> Result<(), Error> {

@@ -57,14 +57,14 @@ impl QdrantStore {
     }
 
     pub(super) async fn check(&self) -> Result<(), Error> {
-        call("a health check", "", Patience::Once, || self.client.health_check()).await?;
+        call("a health check", "", Patience::None, || self.client.health_check()).await?;
         Ok(())
     }
 
     pub(super) async fn ensure_collection(&self, collection: &str, schema: &CollectionSchema) -> Result<(), Error> {
         if !self.collection_exists(collection).await? {
             let create = || self.client.create_collection(convert::create_collection(collection, schema));
-            let created = call("making a collection", collection, Patience::Long, create).await;
+            let created = call("making a collection", collection, Patience::Changing, create).await;
             // Another server may have made it at the same moment.
             if let Err(error) = created
                 && !self.collection_exists(collection).await?
@@ -78,26 +78,26 @@ impl QdrantStore {
         }
         for (field, kind) in schema.filtered.iter().filter(|(field, _)| !indexed.iter().any(|known| known == *field)) {
             let create = || self.client.create_field_index(convert::create_index(collection, field, *kind));
-            call("making a payload index", collection, Patience::Long, create).await?;
+            call("making a payload index", collection, Patience::Changing, create).await?;
         }
         Ok(())
     }
 
     pub(super) async fn collection_exists(&self, collection: &str) -> Result<bool, Error> {
         let exists = || self.client.collection_exists(collection);
-        call("looking for a collection", collection, Patience::Short, exists).await
+        call("looking for a collection", collection, Patience::Reading, exists).await
     }
 
     pub(super) async fn delete_collection(&self, collection: &str) -> Result<bool, Error> {
         let delete = || self.client.delete_collection(collection);
-        let deleted = call("deleting a collection", collection, Patience::Short, delete).await?;
+        let deleted = call("deleting a collection", collection, Patience::Changing, delete).await?;
         self.known().remove(collection);
         Ok(deleted.result)
     }
 
     /// Also learns anew how large the collection is.
     pub(super) async fn resolve_alias(&self, alias: &str) -> Result<Option<String>, Error> {
-        let aliases = call("reading aliases", alias, Patience::Short, || self.client.list_aliases()).await?.aliases;
+        let aliases = call("reading aliases", alias, Patience::Reading, || self.client.list_aliases()).await?.aliases;
         let found = aliases.into_iter().find(|found| found.alias_name == alias).map(|found| found.collection_name);
         if let Some(collection) = &found {
             self.learn(collection).await?;
@@ -108,7 +108,7 @@ impl QdrantStore {
     pub(super) async fn switch_alias(&self, alias: &str, collection: &str) -> Result<(), Error> {
         // Makes an alias or points it elsewhere.
         let switch = || self.client.create_alias(CreateAliasBuilder::new(collection, alias));
-        call("switching an alias", collection, Patience::Short, switch).await?;
+        call("switching an alias", collection, Patience::Changing, switch).await?;
         Ok(())
     }
 
@@ -134,14 +134,14 @@ impl QdrantStore {
 
     async fn upsert_batch(&self, collection: &str, points: Vec<PointStruct>) -> Result<(), Error> {
         let upsert = || self.client.upsert_points(UpsertPointsBuilder::new(collection, points.clone()).wait(true));
-        call("writing points", collection, Patience::Long, upsert).await?;
+        call("writing points", collection, Patience::Ingesting, upsert).await?;
         Ok(())
     }
 
     pub(super) async fn delete_points(&self, collection: &str, ids: &[Uuid]) -> Result<(), Error> {
         let ids = convert::to_server_ids(ids);
         let delete = || self.client.delete_points(DeletePointsBuilder::new(collection).points(ids.clone()).wait(true));
-        call("deleting points", collection, Patience::Short, delete).await?;
+        call("deleting points", collection, Patience::Changing, delete).await?;
         Ok(())
     }
 
@@ -149,7 +149,7 @@ impl QdrantStore {
         let filter = convert::to_server_filter(filter);
         let delete =
             || self.client.delete_points(DeletePointsBuilder::new(collection).points(filter.clone()).wait(true));
-        call("deleting points", collection, Patience::Short, delete).await?;
+        call("deleting points", collection, Patience::Changing, delete).await?;
         Ok(())
     }
 
@@ -166,7 +166,7 @@ impl QdrantStore {
         let to_server = |query| convert::to_server_query(collection, query, exact);
         let queries: Vec<_> = queries.into_iter().map(to_server).collect();
         let rank = || self.client.query_batch(QueryBatchPointsBuilder::new(collection, queries.clone()));
-        let rankings = call("a search", collection, Patience::Short, rank).await?.result;
+        let rankings = call("a search", collection, Patience::Reading, rank).await?.result;
         let ranking = |ranking: Vec<_>| ranking.into_iter().filter_map(convert::from_scored).collect();
         Ok(rankings.into_iter().map(|batch| ranking(batch.result)).collect())
     }
@@ -180,7 +180,7 @@ impl QdrantStore {
         let ids = convert::to_server_ids(ids);
         let request = GetPointsBuilder::new(collection, ids).with_payload(convert::to_server_fields(fields));
         let get = || self.client.get_points(request.clone());
-        let found = call("reading points", collection, Patience::Short, get).await?.result;
+        let found = call("reading points", collection, Patience::Reading, get).await?.result;
         Ok(found.into_iter().filter_map(convert::from_retrieved).collect())
     }
 
@@ -199,7 +199,8 @@ impl QdrantStore {
         if let Some(from) = from {
             request = request.offset(from);
         }
-        let page = call("listing points", collection, Patience::Short, || self.client.scroll(request.clone())).await?;
+        let page =
+            call("listing points", collection, Patience::Reading, || self.client.scroll(request.clone())).await?;
         let points = page.result.into_iter().filter_map(convert::from_retrieved).collect();
         Ok(ScrollPage { points, next: page.next_page_offset.and_then(convert::from_server_id) })
     }
@@ -207,7 +208,7 @@ impl QdrantStore {
     pub(super) async fn count(&self, collection: &str, filter: &Filter) -> Result<usize, Error> {
         let request = CountPointsBuilder::new(collection).filter(convert::to_server_filter(filter)).exact(true);
         let counted =
-            call("counting points", collection, Patience::Short, || self.client.count(request.clone())).await?;
+            call("counting points", collection, Patience::Reading, || self.client.count(request.clone())).await?;
         let count = counted.result.map_or(0, |result| result.count);
         Ok(usize::try_from(count).unwrap_or(usize::MAX))
     }
@@ -227,7 +228,7 @@ impl QdrantStore {
     /// Asks the server about a collection; also returns which fields are indexed.
     async fn learn(&self, collection: &str) -> Result<(Known, Vec<String>), Error> {
         let ask = || self.client.collection_info(collection);
-        let info = call("reading about a collection", collection, Patience::Short, ask).await?.result;
+        let info = call("reading about a collection", collection, Patience::Reading, ask).await?.result;
         let not_found = || Error::NotFound { collection: collection.to_owned() };
         let info = info.ok_or_else(not_found)?;
         let dimension = convert::dimension(&info).ok_or_else(|| {

@@ -4,11 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use footnote_knowledge::collection::{Collection, Filter};
-use footnote_knowledge::vector_store::{Error, VectorStore};
+use footnote_knowledge::vector_store::{Error, Filter as StoreFilter, VectorStore};
 use futures::future::join_all;
 
 use crate::crash::start;
-use crate::fixture::{document, identity};
+use crate::fixture::{document, identity, search, texts};
 
 #[tokio::test]
 async fn a_second_process_is_told_that_the_folder_is_in_use() {
@@ -100,4 +100,44 @@ async fn damage_is_reported_with_the_place() {
     let alias = folder.path().join("documents.json");
     fs::write(&alias, "{").unwrap();
     expect_corrupt(&alias).await;
+}
+
+/// As after a kill between two steps of the engine's compacting: the new segment is in place, the old one not yet gone.
+#[tokio::test]
+async fn points_in_two_segments_count_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = VectorStore::open_embedded(folder.path()).await.unwrap();
+    let collection = Collection::open(store.clone(), "documents", &identity()).await.unwrap();
+    let written = collection.replace_document(document("a.md", &["one", "two"])).await.unwrap();
+    let stored = store.resolve_alias("documents").await.unwrap().unwrap();
+    drop(collection);
+    store.close().await.unwrap();
+
+    let segments = folder.path().join(&stored).join("segments");
+    let segment = fs::read_dir(&segments).unwrap().next().unwrap().unwrap().path();
+    copy_folder(&segment, &segments.join(uuid::Uuid::new_v4().to_string()));
+
+    let store = VectorStore::open_embedded(folder.path()).await.unwrap();
+    let collection = Collection::open(store.clone(), "documents", &identity()).await.unwrap();
+    assert_eq!(store.count(&stored, &StoreFilter::default()).await.unwrap(), 3);
+    assert_eq!(collection.documents(&Filter::default(), None, 10).await.unwrap().items, [written]);
+    assert_eq!(search(&collection, "one two").await.candidates.len(), 2);
+    let rewritten = collection.replace_document(document("a.md", &["one", "two"])).await.unwrap();
+    let replaced = collection.replace_document(document("a.md", &["three"])).await.unwrap();
+    assert_eq!(texts(&search(&collection, "one two three").await), ["three"]);
+    assert!(collection.delete_document(replaced.id).await.unwrap());
+    assert_eq!(collection.document(rewritten.id).await.unwrap(), None);
+    assert_eq!(store.count(&stored, &StoreFilter::default()).await.unwrap(), 0);
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }

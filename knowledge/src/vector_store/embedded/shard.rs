@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use qdrant_edge::{
-    CountRequest, EdgeConfig, EdgeOptimizersConfig, EdgeShard, EdgeSparseVectorParams, EdgeVectorParams, PointId,
-    ScrollRequest, UpdateOperation, WalOptions,
+    EdgeConfig, EdgeOptimizersConfig, EdgeShard, EdgeSparseVectorParams, EdgeVectorParams, PointId, ScrollRequest,
+    UpdateOperation, WalOptions,
 };
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -17,8 +17,8 @@ use super::super::error::Error;
 use super::super::point::{
     CollectionSchema, Fields, Filter, Point, RankingQuery, ScoredPoint, ScrollPage, StoredPoint,
 };
-use super::writer::Writer;
-use super::{convert, log, sync_folder};
+use super::writer::{Work, Writer};
+use super::{convert, leftovers, sync_folder};
 
 pub(super) const DENSE: &str = "dense";
 pub(super) const SPARSE: &str = "bm25";
@@ -26,6 +26,9 @@ pub(super) const SPARSE: &str = "bm25";
 /// Points per operation. The engine lets readers in between operations, not within one of its 32-point steps; and an
 /// operation has to fit the log.
 const POINTS_PER_OPERATION: usize = 64;
+
+/// How many are listed at once when they are counted.
+const POINTS_PER_PAGE: usize = 10_000;
 
 /// A log part is allocated at this size, and there are always two.
 const LOG_PART_BYTES: usize = 1 << 20;
@@ -57,7 +60,7 @@ impl Shard {
 
     pub(super) fn load(path: &Path) -> Result<Self, Error> {
         let corrupt = |message: String| Error::Corrupt { path: path.to_owned(), message };
-        log::remove_old_parts(path)?;
+        leftovers::remove(path)?;
         // It panics on some damage.
         let loaded = catch_unwind(|| EdgeShard::load(path, None));
         let engine = loaded
@@ -66,8 +69,8 @@ impl Shard {
         let dimension = engine.config().vectors.get(DENSE).map(|vector| vector.size);
         let dimension = dimension.ok_or_else(|| corrupt("it has no dense vectors".to_owned()))?;
         let engine = Arc::new(RwLock::new(Some(engine)));
-        let writer =
-            Writer::start(Arc::clone(&engine)).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+        let writer = Writer::start(path.to_owned(), Arc::clone(&engine))
+            .map_err(|source| Error::Io { path: path.to_owned(), source })?;
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Ok(Self { engine, writer, readers: Arc::new(Semaphore::new(cores)), dimension })
     }
@@ -90,7 +93,7 @@ impl Shard {
             return Err(Error::WrongDimension { expected: self.dimension, found: schema.dimension });
         }
         let present = self.read(|engine| Ok(convert::indexed_fields(&engine.info()))).await?;
-        self.writer.update(convert::create_indexes(schema, &present)).await
+        self.writer.run(convert::create_indexes(schema, &present).into_iter().map(write)).await
     }
 
     pub(super) async fn upsert(&self, points: Vec<Point>) -> Result<(), Error> {
@@ -98,24 +101,24 @@ impl Shard {
         if let Some(dense) = wrong {
             return Err(Error::WrongDimension { expected: self.dimension, found: dense.len() });
         }
-        let mut operations = Vec::new();
+        let mut writes = Vec::new();
         let mut points = points.into_iter().map(convert::to_engine_point).peekable();
         while points.peek().is_some() {
-            operations.push(convert::upsert(points.by_ref().take(POINTS_PER_OPERATION).collect::<Result<_, _>>()?));
+            writes.push(write(convert::upsert(points.by_ref().take(POINTS_PER_OPERATION).collect::<Result<_, _>>()?)));
         }
-        self.writer.update(operations).await
+        self.writer.run(writes).await
     }
 
     pub(super) async fn delete_points(&self, ids: &[Uuid]) -> Result<(), Error> {
-        self.update(convert::delete_points(ids)).await
+        self.delete(convert::delete_points(ids)).await
     }
 
     pub(super) async fn delete_matching(&self, filter: &Filter) -> Result<(), Error> {
-        self.update(convert::delete_matching(filter)).await
+        self.delete(convert::delete_matching(filter)).await
     }
 
     pub(super) async fn compact(&self) -> Result<(), Error> {
-        self.writer.compact().await
+        self.writer.run([Work::Compact]).await
     }
 
     pub(super) async fn rank(&self, queries: Vec<RankingQuery<'_>>) -> Result<Vec<Vec<ScoredPoint>>, Error> {
@@ -169,14 +172,22 @@ impl Shard {
         .await
     }
 
+    /// By listing: the engine's own count counts a point twice that is in two segments, as some are after the process
+    /// was killed while it was compacting.
     pub(super) async fn count(&self, filter: &Filter) -> Result<usize, Error> {
-        let request = CountRequest { filter: Some(convert::to_engine_filter(filter)), exact: true };
-        self.read(move |engine| engine.count(request).map_err(|error| Error::engine("counting points failed", error)))
-            .await
+        let (mut count, mut from) = (0, None);
+        loop {
+            let page = self.scroll(filter, from, POINTS_PER_PAGE, Fields::None).await?;
+            count += page.points.len();
+            from = page.next;
+            if from.is_none() {
+                return Ok(count);
+            }
+        }
     }
 
-    async fn update(&self, operation: UpdateOperation) -> Result<(), Error> {
-        self.writer.update(vec![operation]).await
+    async fn delete(&self, operation: UpdateOperation) -> Result<(), Error> {
+        self.writer.run([Work::Delete(Box::new(operation))]).await
     }
 
     async fn read<T: Send + 'static>(
@@ -193,6 +204,10 @@ impl Shard {
         })
         .await
     }
+}
+
+fn write(operation: UpdateOperation) -> Work {
+    Work::Write(Box::new(operation))
 }
 
 fn config(schema: &CollectionSchema) -> EdgeConfig {

@@ -5,6 +5,7 @@
 //! the flush that covers it. Writes that queued up meanwhile share one.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 
@@ -15,6 +16,10 @@ use super::super::error::Error;
 
 /// Writers wait when this many operations are queued: bounds memory, an operation being up to 64 points.
 const QUEUE_LENGTH: usize = 64;
+
+/// Nothing is added when less than this is free. The engine's files are mapped and have holes: filling one on a full
+/// disk ends the process (SIGBUS). It makes them 32 MiB at a time, one for each kind of data.
+const LEAST_FREE_BYTES: u64 = 128 << 20;
 
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -29,34 +34,32 @@ struct Job {
 }
 
 #[derive(Debug)]
-enum Work {
-    Update(Box<UpdateOperation>),
+pub(super) enum Work {
+    /// Adds to what is on disk.
+    Write(Box<UpdateOperation>),
+    Delete(Box<UpdateOperation>),
     Compact,
 }
 
 impl Writer {
-    pub(super) fn start(engine: Arc<RwLock<Option<EdgeShard>>>) -> Result<Self, std::io::Error> {
+    pub(super) fn start(folder: PathBuf, engine: Arc<RwLock<Option<EdgeShard>>>) -> Result<Self, std::io::Error> {
         let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
         let thread = thread::Builder::new()
             .name("vector-writer".to_owned())
-            .spawn(move || write_until_closed(&engine, receiver))?;
+            .spawn(move || write_until_closed(&folder, &engine, receiver))?;
         Ok(Self { queue: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) })
     }
 
-    /// Applies the operations in their order; returns when all are on disk.
-    pub(super) async fn update(&self, operations: Vec<UpdateOperation>) -> Result<(), Error> {
-        let mut pending = Vec::with_capacity(operations.len());
-        for operation in operations {
-            pending.push(self.submit(Work::Update(Box::new(operation))).await?);
+    /// Does the work in its order; returns when all is on disk.
+    pub(super) async fn run(&self, work: impl IntoIterator<Item = Work>) -> Result<(), Error> {
+        let mut pending = Vec::new();
+        for work in work {
+            pending.push(self.submit(work).await?);
         }
         for done in pending {
             done.await.map_err(|_| stopped())??;
         }
         Ok(())
-    }
-
-    pub(super) async fn compact(&self) -> Result<(), Error> {
-        self.submit(Work::Compact).await?.await.map_err(|_| stopped())?
     }
 
     async fn submit(&self, work: Work) -> Result<oneshot::Receiver<Result<(), Error>>, Error> {
@@ -88,7 +91,7 @@ impl Writer {
 
 /// Ends when the queue is closed and empty, or when the engine failed: then nothing more can be promised, and every
 /// later write is refused until the folder is opened again.
-fn write_until_closed(engine: &RwLock<Option<EdgeShard>>, mut queue: mpsc::Receiver<Job>) {
+fn write_until_closed(folder: &Path, engine: &RwLock<Option<EdgeShard>>, mut queue: mpsc::Receiver<Job>) {
     while let Some(first) = queue.blocking_recv() {
         let mut batch = vec![first];
         while batch.len() < QUEUE_LENGTH
@@ -100,7 +103,7 @@ fn write_until_closed(engine: &RwLock<Option<EdgeShard>>, mut queue: mpsc::Recei
         let Some(engine) = engine.as_ref() else { return };
         let (work, waiting): (Vec<_>, Vec<_>) = batch.into_iter().map(|job| (job.work, job.done)).unzip();
         // A full disk makes `flush` panic.
-        let outcomes = catch_unwind(AssertUnwindSafe(|| apply_and_flush(engine, work)));
+        let outcomes = catch_unwind(AssertUnwindSafe(|| apply_and_flush(folder, engine, work)));
         let failed = outcomes.is_err();
         let outcomes = outcomes.unwrap_or_else(|_| waiting.iter().map(|_| Err(stopped())).collect());
         for (done, outcome) in waiting.into_iter().zip(outcomes) {
@@ -113,16 +116,33 @@ fn write_until_closed(engine: &RwLock<Option<EdgeShard>>, mut queue: mpsc::Recei
     }
 }
 
-fn apply_and_flush(engine: &EdgeShard, work: Vec<Work>) -> Vec<Result<(), Error>> {
+fn apply_and_flush(folder: &Path, engine: &EdgeShard, work: Vec<Work>) -> Vec<Result<(), Error>> {
     let apply = |work| match work {
-        Work::Update(operation) => engine.update(*operation).map_err(|error| Error::engine("a write failed", error)),
+        Work::Write(operation) => {
+            check_space(folder)?;
+            engine.update(*operation).map_err(|error| Error::engine("a write failed", error))
+        }
+        Work::Delete(operation) => engine.update(*operation).map_err(|error| Error::engine("deleting failed", error)),
         Work::Compact => {
+            check_space(folder)?;
             engine.optimize().map(|_| ()).map_err(|error| Error::engine("compacting the vectors failed", error))
         }
     };
     let outcomes = work.into_iter().map(apply).collect();
     engine.flush();
     outcomes
+}
+
+fn check_space(folder: &Path) -> Result<(), Error> {
+    match fs4::available_space(folder) {
+        Ok(free) if free < LEAST_FREE_BYTES => {
+            let message = format!("{} MiB are free, {} MiB are needed", free >> 20, LEAST_FREE_BYTES >> 20);
+            let source = std::io::Error::new(std::io::ErrorKind::StorageFull, message);
+            Err(Error::Io { path: folder.to_owned(), source })
+        }
+        // A system that does not tell is not a reason to refuse.
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 fn stopped() -> Error {

@@ -9,38 +9,58 @@ use qdrant_client::QdrantError;
 use super::super::error::Error;
 
 pub(super) const CONNECT: Duration = Duration::from_secs(2);
-pub(super) const LONGEST: Duration = Duration::from_secs(60);
-const READ: Duration = Duration::from_secs(5);
 
-/// How long a caller is willing to wait for a server that is down or slow. All our calls may be made twice: upserts and
+/// The longest deadline of all.
+pub(super) const LONGEST: Duration = Duration::from_secs(60);
+
+/// How long a caller is willing to wait for a server that is down or slow. Every call may be made twice: upserts and
 /// deletes have the same effect again.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Patience {
     /// The caller wants to know how it is now.
-    Once,
-    /// Somebody waits for an answer: three attempts within a second, 5 s each.
-    Short,
+    None,
+    /// Somebody waits for an answer: a connection that broke is made again, a server that is stuck is given up after 5 s.
+    Reading,
+    /// Somebody waits for a change, which may take the server long.
+    Changing,
     /// An ingest: an outage of half a minute, a restart of the server, is waited out.
-    Long,
+    Ingesting,
 }
 
 impl Patience {
     fn deadline(self) -> Duration {
         match self {
-            Self::Once | Self::Short => READ,
-            Self::Long => LONGEST,
+            Self::None | Self::Reading => Duration::from_secs(5),
+            Self::Changing | Self::Ingesting => LONGEST,
         }
     }
 
     fn backoff(self) -> ExponentialBuilder {
         let backoff = ExponentialBuilder::new().with_jitter();
         match self {
-            Self::Once => backoff.with_max_times(0),
-            Self::Short => backoff.with_min_delay(Duration::from_millis(100)).with_max_times(2),
-            Self::Long => {
+            Self::None => backoff.with_max_times(0),
+            Self::Reading | Self::Changing => backoff.with_min_delay(Duration::from_millis(100)).with_max_times(2),
+            Self::Ingesting => {
                 let backoff = backoff.with_min_delay(Duration::from_millis(250));
                 backoff.with_max_delay(Duration::from_secs(5)).with_max_times(11)
             }
+        }
+    }
+
+    fn another_try(self, error: &Error) -> bool {
+        match error {
+            Error::Unavailable { .. } => true,
+            Error::Timeout { .. } => match self {
+                Self::Ingesting => true,
+                Self::None | Self::Reading | Self::Changing => false,
+            },
+            Error::InUse { .. }
+            | Error::WrongDimension { .. }
+            | Error::NotFound { .. }
+            | Error::Corrupt { .. }
+            | Error::Unauthorized { .. }
+            | Error::Io { .. }
+            | Error::Engine { .. } => false,
         }
     }
 }
@@ -62,20 +82,7 @@ where
             Err(_) => Err(Error::Timeout { seconds: deadline.as_secs() }),
         }
     };
-    attempt.retry(patience.backoff()).when(worth_another_try).await
-}
-
-fn worth_another_try(error: &Error) -> bool {
-    match error {
-        Error::Unavailable { .. } | Error::Timeout { .. } => true,
-        Error::InUse { .. }
-        | Error::WrongDimension { .. }
-        | Error::NotFound { .. }
-        | Error::Corrupt { .. }
-        | Error::Unauthorized { .. }
-        | Error::Io { .. }
-        | Error::Engine { .. } => false,
-    }
+    attempt.retry(patience.backoff()).when(|error| patience.another_try(error)).await
 }
 
 fn meaning(what: &str, collection: &str, deadline: Duration, error: QdrantError) -> Error {

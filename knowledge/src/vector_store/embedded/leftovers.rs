@@ -1,5 +1,7 @@
-//! The engine's write-ahead log on disk. The engine writes it, takes operation numbers from it, and never reads or
-//! shortens it; so old parts are removed here, while the collection is closed.
+//! What the engine leaves on disk and never removes itself.
+//!
+//! Its write-ahead log: it writes it, takes operation numbers from it, and never reads or shortens it. And the segments
+//! it was building when the process was killed.
 
 use std::fs;
 use std::io::{Error as IoError, ErrorKind};
@@ -7,9 +9,21 @@ use std::path::{Path, PathBuf};
 
 use super::super::error::Error;
 
+/// The folder where the engine builds segments before they are whole; see its `TEMP_SEGMENTS_PATH`.
+const UNFINISHED_SEGMENTS: &str = "temp_segments";
+
+/// For a collection that is closed.
+pub(super) fn remove(collection: &Path) -> Result<(), Error> {
+    let unfinished = collection.join(UNFINISHED_SEGMENTS);
+    if unfinished.exists() {
+        fs::remove_dir_all(&unfinished).map_err(|source| Error::Io { path: unfinished, source })?;
+    }
+    remove_old_log_parts(collection)
+}
+
 /// Removes all closed parts but the newest, oldest first: that one and the open part hold the highest operation number,
 /// and what is left is without gaps whenever this is interrupted. The engine's own truncation keeps as much.
-pub(super) fn remove_old_parts(collection: &Path) -> Result<(), Error> {
+fn remove_old_log_parts(collection: &Path) -> Result<(), Error> {
     let folder = collection.join("wal");
     let remove = || -> Result<(), IoError> {
         let mut closed = Vec::new();
@@ -30,8 +44,8 @@ fn first_operation_of_closed(path: &Path) -> Option<u64> {
     path.file_name()?.to_str()?.strip_prefix("closed-")?.parse().ok()
 }
 
-/// Of all collections in `folder`.
-pub(super) fn total_bytes(folder: &Path) -> Result<u64, Error> {
+/// Of the logs of all collections in `folder`.
+pub(super) fn log_bytes(folder: &Path) -> Result<u64, Error> {
     let files_in = |path: PathBuf| -> Result<Vec<fs::DirEntry>, IoError> {
         match fs::read_dir(path) {
             Ok(entries) => entries.collect(),

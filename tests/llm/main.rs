@@ -1,0 +1,10 @@
+//! The answerers from outside: the real client against a scripted model server.
+
+#[path = "../support/model_server.rs"]
+mod model_server;
+
+mod extractive;
+mod failures;
+mod prompt;
+mod streaming;
+mod support;
