@@ -76,7 +76,7 @@ fn peak_memory_mib() -> Result<u64, Box<dyn std::error::Error>> {
 /// The same files on every run; returns their bytes.
 fn write_folder(folder: &Path) -> Result<usize, std::io::Error> {
     std::fs::create_dir(folder)?;
-    let mut words = Words { state: 7 };
+    let mut words = Words { words: WORDS.split_whitespace().collect(), state: 7 };
     let mut bytes = 0;
     for number in 0..FILES {
         let text = document(&mut words, number);
@@ -105,6 +105,7 @@ fn document(words: &mut Words, number: usize) -> String {
 
 /// Words in an order that looks like chance and is the same every time.
 struct Words {
+    words: Vec<&'static str>,
     state: u64,
 }
 
@@ -122,8 +123,8 @@ impl Words {
     }
 
     fn word(&mut self) -> &'static str {
-        let count = WORDS.split_whitespace().count();
-        WORDS.split_whitespace().nth(self.below(count)).expect("below the count")
+        let index = self.below(self.words.len());
+        self.words[index]
     }
 
     fn phrase(&mut self, words: usize) -> String {

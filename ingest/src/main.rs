@@ -8,8 +8,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use footnote_ingest::{Error, IngestOptions, Report, discover};
+use footnote_knowledge::collection::{self, Collection};
 use footnote_knowledge::options::{EmbeddingOptions, OpenAiOptions, StoreOptions};
-use footnote_knowledge::{collection, connect, options};
+use footnote_knowledge::{connect, options};
 use tracing_subscriber::EnvFilter;
 
 use output::Output;
@@ -85,8 +86,18 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
     let report = footnote_ingest::ingest(&options.paths, &knowledge, &embedder, &ingest_options, progress).await;
     output.end_progress();
     let report = report?;
+    if report.added + report.updated > 0 {
+        clear_up(&knowledge).await;
+    }
     output.summary(&report);
     Ok(report)
+}
+
+/// Removes what earlier runs left behind: a version that this run replaced still serves those who are reading it.
+async fn clear_up(knowledge: &Collection) {
+    if let Err(error) = knowledge.sweep().await {
+        tracing::warn!(error.message = %error, "old versions could not be removed; the next run will");
+    }
 }
 
 /// Warnings of our own code, to where they do not mix with `--json`; what libraries warn of is for developers.

@@ -182,3 +182,10 @@ async fn a_document_of_many_chunks_is_whole() {
     let numbers: Vec<_> = knowledge.chunks("docs/beacons.txt").await.iter().map(|chunk| chunk.number).collect();
     assert_eq!(numbers, (0..report.chunks).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn a_server_can_ingest_in_the_background() {
+    let (knowledge, folder) = (Knowledge::new().await, library());
+    let in_background = tokio::spawn(async move { knowledge.ingest(folder.path()).await });
+    assert_eq!(in_background.await.unwrap().added, 4);
+}

@@ -43,9 +43,24 @@ fn element_name(node: &Handle) -> Option<LocalName> {
 
 /// Scripts, controls, and what stands for something that is not text.
 fn is_invisible(name: &LocalName) -> bool {
+    // `annotation` repeats a formula in another notation.
     const INVISIBLE: [&str; 16] = [
-        "head", "script", "style", "noscript", "template", "svg", "math", "iframe", "object", "canvas", "audio",
-        "video", "select", "textarea", "datalist", "dialog",
+        "annotation",
+        "audio",
+        "canvas",
+        "datalist",
+        "dialog",
+        "head",
+        "iframe",
+        "noscript",
+        "object",
+        "script",
+        "select",
+        "style",
+        "svg",
+        "template",
+        "textarea",
+        "video",
     ];
     INVISIBLE.contains(&&**name)
 }
