@@ -3,6 +3,8 @@
 //! Made-up documents of 20 chunks, 384-dimensional vectors in clusters, words by Zipf's law; 2,000 and 50,000 chunks
 //! unless told otherwise. On the embedded engine, or on the Qdrant server of `QDRANT_URL`.
 
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use footnote_knowledge::collection::{Collection, Filter, NewChunk, NewDocument, SearchMode, SearchQuery};
@@ -17,10 +19,18 @@ const VOCABULARY: usize = 20_000;
 const SEARCHES: usize = 300;
 const DOCUMENTS_AT_ONCE: usize = 16;
 
+/// Asks a process of its own to open a folder, so that its memory is that of the collection alone.
+const REOPEN: &str = "reopen";
+
 fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime starts");
+    if let [_, reopen, folder, name] = &std::env::args().collect::<Vec<_>>()[..]
+        && reopen == REOPEN
+    {
+        return runtime.block_on(measure_opening(Path::new(folder), name));
+    }
     let sizes: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
     let sizes = if sizes.is_empty() { vec![2_000, 50_000] } else { sizes };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime starts");
     for chunks in sizes {
         runtime.block_on(measure(chunks));
     }
@@ -34,14 +44,13 @@ async fn measure(chunks: usize) {
         Err(_) => VectorStore::open_embedded(folder.path()).await,
     }
     .expect("the store opens");
-    let identity = EmbeddingIdentity { model: "bench".into(), dimension: DIMENSION, pooling: "none".into() };
-    let collection = Collection::open(store.clone(), &name, &identity).await.expect("the collection opens");
+    let collection = Collection::open(store.clone(), &name, &identity()).await.expect("the collection opens");
     println!("{} chunks, {}", chunks, store.backend());
 
     let mut random = Random(1);
-    let documents: Vec<_> = (0..chunks.div_ceil(CHUNKS_PER_DOCUMENT)).map(|n| random.document(n)).collect();
     let began = Instant::now();
-    stream::iter(documents)
+    stream::iter(0..chunks.div_ceil(CHUNKS_PER_DOCUMENT))
+        .map(|number| random.document(number))
         .for_each_concurrent(DOCUMENTS_AT_ONCE, async |document| {
             collection.replace_document(document).await.expect("a document is written");
         })
@@ -82,18 +91,33 @@ async fn measure(chunks: usize) {
         println!("  log: {} MB", embedded.log_bytes().await.expect("the log is there") >> 20);
         drop(collection);
         store.close().await.expect("it closes");
-        report_memory("closed");
-        let began = Instant::now();
-        let store = VectorStore::open_embedded(folder.path()).await.expect("the store opens");
-        let collection = Collection::open(store, &name, &identity).await.expect("the collection opens");
-        println!("  opened again: {:.0?}", began.elapsed());
-        let query =
-            SearchQuery { text: "", embedding: &random.vector(), filter: &all, limit: 8, mode: SearchMode::Dense };
-        collection.search(query).await.expect("a search");
-        report_memory("opened again and searched");
+        let program = std::env::current_exe().expect("this program has a path");
+        let mut reopened = Command::new(program).arg(REOPEN).arg(folder.path()).arg(&name).spawn().expect("it starts");
+        reopened.wait().expect("it ends");
     } else if let Some(stored) = store.resolve_alias(&name).await.expect("the alias is there") {
         store.delete_collection(&stored).await.expect("it is deleted");
     }
+}
+
+async fn measure_opening(folder: &Path, name: &str) {
+    report_memory("before opening");
+    let began = Instant::now();
+    let store = VectorStore::open_embedded(folder).await.expect("the store opens");
+    let collection = Collection::open(store, name, &identity()).await.expect("the collection opens");
+    println!("  opened again: {:.0?}", began.elapsed());
+    let mut random = Random(2);
+    let all = Filter::default();
+    for _ in 0..100 {
+        let (text, embedding) = (random.words(8), random.vector());
+        let query =
+            SearchQuery { text: &text, embedding: &embedding, filter: &all, limit: 8, mode: SearchMode::Hybrid };
+        collection.search(query).await.expect("a search");
+    }
+    report_memory("opened again and searched");
+}
+
+fn identity() -> EmbeddingIdentity {
+    EmbeddingIdentity { model: "bench".into(), dimension: DIMENSION, pooling: "none".into() }
 }
 
 fn report(what: &str, mut times: Vec<Duration>) {
@@ -104,10 +128,10 @@ fn report(what: &str, mut times: Vec<Duration>) {
 /// Linux only.
 fn report_memory(when: &str) {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    for line in status.lines().filter(|line| ["VmHWM", "RssAnon", "RssFile"].iter().any(|name| line.starts_with(name)))
-    {
-        println!("  {when}: {}", line.split_whitespace().collect::<Vec<_>>().join(" "));
-    }
+    let resident =
+        status.lines().filter(|line| ["VmHWM", "RssAnon", "RssFile"].iter().any(|name| line.starts_with(name)));
+    let resident: Vec<_> = resident.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    println!("  memory, {when}: {}", resident.join(", "));
 }
 
 /// A small generator (xorshift64*), so that every run is the same.

@@ -17,7 +17,7 @@ use crate::vector_store::{Fields, RankingQuery, RankingVector, StoredPoint};
 const CANDIDATES: usize = 100;
 
 /// A search is repeated when it met chunks of a version that is not current, or a document that became current while it
-/// ran. Once is enough unless documents are replaced again within the milliseconds that a search takes.
+/// ran. Twice is enough unless documents are replaced again within the milliseconds that a search takes.
 const MOST_PASSES: usize = 4;
 
 #[derive(Debug, Clone)]
@@ -85,10 +85,13 @@ impl Collection {
         for pass in 1.. {
             let began = payload::now();
             let ranked = self.rank(&query, &versions).await?;
-            let chunks = self.read_chunks(ranked.iter().take(query.limit).map(|ranked| ranked.id).collect()).await?;
+            // Once outdated chunks were met there may be more of them: then all that are ranked are looked at.
+            let read = if pass == 1 { query.limit } else { ranked.len() };
+            let chunks = self.read_chunks(ranked.iter().take(read).map(|ranked| ranked.id).collect()).await?;
             let documents = self.read_versions(&chunks).await?;
             versions.take_in(&chunks, documents, began)?;
-            if !versions.ask_again(&chunks) || pass == MOST_PASSES {
+            let best = ranked.iter().take(query.limit).filter_map(|ranked| chunks.get(&ranked.id));
+            if versions.may_answer_with(best) || pass == MOST_PASSES {
                 return Ok(result(ranked, query.limit, chunks, &versions, dropped_before));
             }
             dropped_before.extend(ranked.into_iter().zip(1..).filter_map(|(ranked, rank)| {
@@ -163,17 +166,18 @@ fn result(
     let mut result = SearchResult::default();
     for (ranked, rank) in ranked.into_iter().zip(1..) {
         let dropped = match chunks.remove(&ranked.id) {
-            // Deleted between being ranked and being read.
-            None if rank <= limit => Some(Dropped::NoDocument),
-            None => Some(Dropped::BelowLimit),
             Some(chunk) => match versions.reason_to_drop(&chunk) {
-                Some(reason) => Some(reason),
-                None => {
+                None if result.hits.len() < limit => {
                     let Fused { score, dense, bm25, .. } = ranked;
                     result.hits.push(Hit { chunk, score, dense, bm25 });
                     None
                 }
+                None => Some(Dropped::BelowLimit),
+                Some(reason) => Some(reason),
             },
+            // Deleted between being ranked and being read.
+            None if rank <= limit => Some(Dropped::NoDocument),
+            None => Some(Dropped::BelowLimit),
         };
         result.candidates.push(candidate(&ranked, rank, dropped));
     }

@@ -45,9 +45,9 @@ impl Versions {
         Ok(())
     }
 
-    /// Whether these chunks are not what a search may answer with.
-    pub(super) fn ask_again(&self, chunks: &HashMap<Uuid, Chunk>) -> bool {
-        self.changed_meanwhile || chunks.values().any(|chunk| self.reason_to_drop(chunk).is_some())
+    /// Whether a search may answer with these chunks.
+    pub(super) fn may_answer_with<'a>(&self, mut chunks: impl Iterator<Item = &'a Chunk>) -> bool {
+        !self.changed_meanwhile && chunks.all(|chunk| self.reason_to_drop(chunk).is_none())
     }
 
     pub(super) fn reason_to_drop(&self, chunk: &Chunk) -> Option<Dropped> {

@@ -2,6 +2,7 @@
 
 use footnote_knowledge::collection::{Collection, Dropped, Error, Filter, NewDocument, SearchMode, Swept};
 use footnote_knowledge::embedding::EmbeddingIdentity;
+use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
@@ -24,6 +25,7 @@ on_every_store!(
     a_large_document_is_written_in_batches,
     sweeping_clears_up_and_keeps_what_is_current,
     searching_for_nothing_finds_nothing,
+    many_replaced_documents_leave_the_best_places_to_the_new_versions,
 );
 
 async fn a_document_reads_back_as_it_was_written(store: TestStore) {
@@ -316,4 +318,21 @@ async fn searching_for_nothing_finds_nothing(store: TestStore) {
     };
     let error = collection.search(query).await.unwrap_err();
     assert!(error.to_string().contains("dimensions"), "{error}");
+}
+
+/// Old and new versions of every document rank side by side.
+async fn many_replaced_documents_leave_the_best_places_to_the_new_versions(store: TestStore) {
+    let collection = store.collection().await;
+    for version in ["old", "new"] {
+        let write = |number: usize| {
+            let text = format!("alpha beta {version} {number}");
+            let new = document(&format!("{number}.md"), &[&text]);
+            let collection = &collection;
+            async move { collection.replace_document(new).await.unwrap() }
+        };
+        join_all((0..30).map(write)).await;
+    }
+    let found = search_by(&collection, "alpha beta", SearchMode::Hybrid, &Filter::default(), 8).await;
+    assert_eq!(found.hits.len(), 8);
+    assert!(found.hits.iter().all(|hit| hit.chunk.text.contains("new")), "{:?}", texts(&found));
 }

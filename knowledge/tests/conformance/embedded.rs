@@ -4,7 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use footnote_knowledge::collection::{Collection, Filter};
-use footnote_knowledge::vector_store::{Error, Filter as StoreFilter, VectorStore};
+use footnote_knowledge::vector_store::{
+    Bm25, CollectionSchema, Condition, Error, FieldKind, Fields, Filter as StoreFilter, Point, RankingQuery,
+    RankingVector, VectorStore,
+};
 use futures::future::join_all;
 
 use crate::crash::start;
@@ -128,6 +131,62 @@ async fn points_in_two_segments_count_once() {
     assert!(collection.delete_document(replaced.id).await.unwrap());
     assert_eq!(collection.document(rewritten.id).await.unwrap(), None);
     assert_eq!(store.count(&stored, &StoreFilter::default()).await.unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn compacting_changes_nothing_that_is_seen() {
+    // Long vectors, since it is their size that makes the engine compact.
+    const DIMENSION: usize = 2048;
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = VectorStore::open_embedded(folder.path()).await.unwrap();
+    let schema = CollectionSchema {
+        dimension: DIMENSION,
+        filtered: [("half", FieldKind::Keyword)].into(),
+        beside_others: [].into(),
+    };
+    store.ensure_collection("points", &schema).await.unwrap();
+    let bm25 = Bm25::new();
+    let point = |number: u128, words: &str| Point {
+        id: uuid::Uuid::from_u128(number),
+        dense: Some((0..DIMENSION).map(|axis| if axis as u128 == number { 1.0 } else { 0.001 }).collect()),
+        sparse: Some(bm25.embed_document(words)),
+        payload: serde_json::json!({ "half": if number % 2 == 0 { "even" } else { "odd" } })
+            .as_object()
+            .unwrap()
+            .clone(),
+    };
+    store
+        .upsert("points", (0..1000).map(|number| point(number, &format!("word{number} and"))).collect())
+        .await
+        .unwrap();
+    let segments = || fs::read_dir(folder.path().join("points/segments")).unwrap().count();
+    assert_eq!(segments(), 1);
+    store.compact("points").await.unwrap();
+    assert_eq!(segments(), 2, "the compacted one and an empty one for what comes");
+
+    store.upsert("points", vec![point(7, "changed"), point(2000, "added")]).await.unwrap();
+    store.delete_points("points", &[uuid::Uuid::from_u128(9)]).await.unwrap();
+    for reopened in [false, true] {
+        if reopened {
+            store.close().await.unwrap();
+            store = VectorStore::open_embedded(folder.path()).await.unwrap();
+        }
+        let found = async |vector| {
+            let query = RankingQuery { vector, filter: StoreFilter::default(), limit: 1, fields: Fields::None };
+            let best = store.rank("points", vec![query]).await.unwrap().remove(0);
+            best.first().map(|point| point.id.as_u128())
+        };
+        for number in [0, 7, 500, 999] {
+            assert_eq!(found(RankingVector::Dense(point(number, "").dense.unwrap())).await, Some(number));
+        }
+        assert_ne!(found(RankingVector::Dense(point(9, "").dense.unwrap())).await, Some(9));
+        for (word, expected) in [("word500", Some(500)), ("changed", Some(7)), ("added", Some(2000)), ("word7", None)] {
+            assert_eq!(found(RankingVector::Sparse(bm25.embed_query(word))).await, expected, "{word}");
+        }
+        let odd = StoreFilter::all([Condition::is("half", "odd")]);
+        assert_eq!(store.count("points", &odd).await.unwrap(), 499);
+        assert_eq!(store.count("points", &StoreFilter::default()).await.unwrap(), 1000);
+    }
 }
 
 fn copy_folder(from: &Path, to: &Path) {

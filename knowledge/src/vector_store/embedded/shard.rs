@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use qdrant_edge::{
-    EdgeConfig, EdgeOptimizersConfig, EdgeShard, EdgeSparseVectorParams, EdgeVectorParams, PointId, ScrollRequest,
-    UpdateOperation, WalOptions,
+    EdgeConfig, EdgeOptimizersConfig, EdgeShard, EdgeSparseVectorParams, EdgeVectorParams, HnswIndexConfig, PointId,
+    ScrollRequest, UpdateOperation, WalOptions,
 };
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -29,6 +29,12 @@ const POINTS_PER_OPERATION: usize = 64;
 
 /// How many are listed at once when they are counted.
 const POINTS_PER_PAGE: usize = 10_000;
+
+/// Vectors of a segment from which compacting pays: about 3,000 chunks.
+const COMPACT_FROM_KB: usize = 5_000;
+
+/// Above so many segments the engine merges them: few merges of much, at some cost to each search.
+const SEGMENTS: usize = 6;
 
 /// A log part is allocated at this size, and there are always two.
 const LOG_PART_BYTES: usize = 1 << 20;
@@ -93,7 +99,8 @@ impl Shard {
             return Err(Error::WrongDimension { expected: self.dimension, found: schema.dimension });
         }
         let present = self.read(|engine| Ok(convert::indexed_fields(&engine.info()))).await?;
-        self.writer.run(convert::create_indexes(schema, &present).into_iter().map(write)).await
+        let indexes = convert::create_indexes(schema, &present);
+        self.writer.run(indexes.into_iter().map(|index| Work::Write(Box::new(index), 0))).await
     }
 
     pub(super) async fn upsert(&self, points: Vec<Point>) -> Result<(), Error> {
@@ -104,7 +111,9 @@ impl Shard {
         let mut writes = Vec::new();
         let mut points = points.into_iter().map(convert::to_engine_point).peekable();
         while points.peek().is_some() {
-            writes.push(write(convert::upsert(points.by_ref().take(POINTS_PER_OPERATION).collect::<Result<_, _>>()?)));
+            let points: Vec<_> = points.by_ref().take(POINTS_PER_OPERATION).collect::<Result<_, _>>()?;
+            let count = points.len();
+            writes.push(Work::Write(Box::new(convert::upsert(points)), count));
         }
         self.writer.run(writes).await
     }
@@ -206,21 +215,23 @@ impl Shard {
     }
 }
 
-fn write(operation: UpdateOperation) -> Work {
-    Work::Write(Box::new(operation))
-}
-
 fn config(schema: &CollectionSchema) -> EdgeConfig {
     // "On disk" are the same mapped files, without reading 32 MB of them into memory on opening.
     let dense = EdgeVectorParams::builder(schema.dimension, qdrant_edge::Distance::Cosine).on_disk(true).build();
-    let sparse = EdgeSparseVectorParams::builder().modifier(qdrant_edge::Modifier::Idf).build();
+    let sparse = EdgeSparseVectorParams::builder().modifier(qdrant_edge::Modifier::Idf).on_disk(true).build();
     // Exact search takes milliseconds at 50,000 chunks, building HNSW over them minutes, during which the writer
-    // thread could take no writes: the embedded engine never builds it.
-    let optimizers = EdgeOptimizersConfig { indexing_threshold: Some(usize::MAX >> 10), ..Default::default() };
+    // thread could take no writes: m = 0 makes segments that are "indexed" without a graph.
+    let no_graph = HnswIndexConfig { m: 0, on_disk: Some(true), ..HnswIndexConfig::default() };
+    let optimizers = EdgeOptimizersConfig {
+        indexing_threshold: Some(COMPACT_FROM_KB),
+        default_segment_number: Some(SEGMENTS),
+        ..EdgeOptimizersConfig::default()
+    };
     let log = WalOptions { segment_capacity: LOG_PART_BYTES, ..WalOptions::default() };
     EdgeConfig::builder()
         .vector(DENSE, dense)
         .sparse_vector(SPARSE, sparse)
+        .hnsw_config(no_graph)
         .optimizers(optimizers)
         .wal_options(log)
         .build()
