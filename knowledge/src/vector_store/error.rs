@@ -12,8 +12,8 @@ pub enum Error {
     Timeout { seconds: u64 },
     /// Another process has the folder of the embedded engine.
     #[error(
-        "{} is in use by another process: stop the other server or ingest, talk to that server instead \
-         (--server URL), or choose another --data-dir",
+        "{} is in use by another process: stop the other server or ingest, or choose another \
+         --data-dir",
         .folder.display()
     )]
     InUse { folder: PathBuf },
