@@ -11,7 +11,7 @@ use footnote_knowledge::vector_store;
 use crate::cli::ServeOptions;
 use crate::library::{self, Library};
 use crate::parts;
-use crate::sessions::{Diagnosis, Severity};
+use crate::sessions::{self, Diagnosis, Severity};
 use crate::welcome::hosts_receiving_text;
 
 /// What was found about one part.
@@ -77,7 +77,13 @@ fn unopened(error: &Arc<library::Error>) -> Finding {
 async fn sessions(options: &ServeOptions) -> Vec<Finding> {
     let sessions = match parts::sessions(options).await {
         Ok(sessions) => sessions,
-        Err(error) => return vec![Finding::Wrong(format!("{error:#}"))],
+        // As with the documents: in use is what a running server looks like.
+        Err(error) => match error.downcast_ref() {
+            Some(sessions::Error::Locked(file)) => {
+                return vec![Finding::Advice(format!("{} is in use by a running server", file.display()))];
+            }
+            _ => return vec![Finding::Wrong(format!("{error:#}"))],
+        },
     };
     if let Err(error) = sessions.check().await {
         return vec![Finding::Wrong(chain(error))];

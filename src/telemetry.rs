@@ -1,6 +1,7 @@
 //! Logs and metrics: how they are set up. What is measured stands where it happens.
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use std::io::IsTerminal;
 use std::sync::OnceLock;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
@@ -18,7 +19,10 @@ const QUIET: &str = "qdrant_edge=error";
 pub fn start_tracing(options: &LogOptions) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(format!("{QUIET},{}", options.log))
         .map_err(|error| anyhow::anyhow!("--log {:?} is no filter: {error}", options.log))?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     match options.log_format {
         LogFormat::Text => subscriber.init(),
         LogFormat::Json => subscriber.json().flatten_event(true).with_span_events(FmtSpan::NONE).init(),

@@ -150,7 +150,7 @@ async fn compacting_changes_nothing_that_is_seen() {
         id: uuid::Uuid::from_u128(number),
         dense: Some((0..DIMENSION).map(|axis| if axis as u128 == number { 1.0 } else { 0.001 }).collect()),
         sparse: Some(bm25.embed_document(words)),
-        payload: serde_json::json!({ "half": if number % 2 == 0 { "even" } else { "odd" } })
+        payload: serde_json::json!({ "half": if number.is_multiple_of(2) { "even" } else { "odd" } })
             .as_object()
             .unwrap()
             .clone(),
