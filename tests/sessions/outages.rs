@@ -281,3 +281,21 @@ async fn memory_for_waiting_turns_is_bounded() {
     replayed(&sessions).await;
     assert_eq!(read(&sessions, &key).await.length, 2 * waiting as u64);
 }
+
+#[tokio::test]
+async fn a_turn_that_waited_longer_than_its_session_lives_is_not_saved() {
+    let mut server = RedisServer::start();
+    let ttl = Duration::from_secs(2);
+    let mut options = SessionOptions::new(redis_at(&server.url(), DEADLINE));
+    options.ttl = Some(ttl);
+    let sessions = Sessions::open(options).await.unwrap();
+    server.kill();
+    let key = key("expired");
+    say(&sessions, &key, "one").await;
+    let said = Instant::now();
+    eventually("its life is over", async || said.elapsed() > ttl).await;
+    say(&sessions, &key, "two").await;
+    server.restart();
+    replayed(&sessions).await;
+    assert_eq!(contents(&read(&sessions, &key).await.messages), ["two", "two!"]);
+}
