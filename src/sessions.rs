@@ -46,6 +46,9 @@ use ram::{RamCopies, RamCopy};
 use replay::Replayer;
 use store::{Append, Appended, Messages, Present, Read, ReadRequest, Store};
 
+/// How long the end of the server may wait for a store that is down.
+const LAST_CHANCE: Duration = Duration::from_secs(3);
+
 const LONGEST_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// The session manager. Cheap to clone; all clones are one.
@@ -152,13 +155,9 @@ impl Sessions {
         match saved {
             Ok(Appended::Saved { epoch, seq, trimmed }) => {
                 inner.ram.add_turn(key, &append, epoch, seq, trimmed).await;
-                let backend = inner.store.backend();
-                Saved { persisted: backend.is_durable(), backend, conversation_length: seq }
+                inner.acknowledged(seq)
             }
-            Ok(Appended::Repeated { seq }) => {
-                let backend = inner.store.backend();
-                Saved { persisted: backend.is_durable(), backend, conversation_length: seq }
-            }
+            Ok(Appended::Repeated { seq }) => inner.acknowledged(seq),
             Ok(Appended::Deleted) => {
                 inner.ram.forget(key).await;
                 Saved { persisted: false, backend: Backend::Memory, conversation_length: 0 }
@@ -237,7 +236,11 @@ impl Sessions {
 
     /// For a clean end: tries once more to save what waits, and closes the store.
     pub async fn shutdown(&self) {
-        self.inner.replay_all().await;
+        if self.pending_turns() > 0 {
+            // Redis may be back without anybody having noticed yet.
+            let _ = tokio::time::timeout(LAST_CHANCE, self.inner.store.reachable()).await;
+            self.inner.replay_all().await;
+        }
         let lost = self.pending_turns();
         if lost > 0 {
             tracing::error!(turns = lost, "the session store is down: turns that waited for it are lost");
@@ -256,13 +259,19 @@ impl Inner {
         Loaded { messages, length, history, seen }
     }
 
+    fn acknowledged(&self, seq: u64) -> Saved {
+        let backend = self.store.backend();
+        Saved { persisted: backend.is_durable(), backend, conversation_length: seq }
+    }
+
+    /// In an outage. A turn of a damaged session would wait in vain.
     async fn keep_for_later(&self, key: &SessionKey, append: Append, error: &Error) -> Saved {
         log(error, "cannot save a turn");
         let append = Append { waiting_since: Some(Timestamp::now()), ..append };
-        if error.is_outage()
-            && let Err(NoRoom) = self.pending.push(key, append)
-        {
-            metrics::counter!("footnote_session_turns_lost_total", "reason" => "no_room").increment(1);
+        if !error.is_outage() {
+            count_lost_turn("damaged");
+        } else if let Err(NoRoom) = self.pending.push(key, append) {
+            count_lost_turn("no_room");
             tracing::error!("no memory is left for turns that wait for the session store: a turn is lost");
         }
         let stored = self.ram.get(key).await.map_or(0, |copy| copy.seq());
@@ -294,6 +303,10 @@ impl Inner {
             length,
         }
     }
+}
+
+fn count_lost_turn(reason: &'static str) {
+    metrics::counter!("footnote_session_turns_lost_total", "reason" => reason).increment(1);
 }
 
 /// An unreachable store is reported once, when it is found to be unreachable, and not by every turn.

@@ -5,8 +5,7 @@
 //! `w:<writer>` (the last append number of each server). `…:messages` is the list of its messages as JSON, newest last;
 //! `…:turns` is kept for idempotency keys; `…:gone` is the tombstone, `<epoch> <time of deletion>`. The first three
 //! live and die together. All changes are made by the Lua scripts beside this file, so that they are atomic and safe
-//! to repeat. `sessions:check` is written to find out
-//! whether Redis takes writes. The listing is apart, in [`listing`].
+//! to repeat. The listing is apart, in [`listing`]. `sessions:check` is written to find out whether Redis takes writes.
 
 mod connection;
 mod diagnosis;

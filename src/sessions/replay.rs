@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use super::error::Error;
 use super::key::SessionKey;
 use super::store::{Append, Appended};
-use super::{Inner, log};
+use super::{Inner, count_lost_turn, log};
 
 /// Between attempts, while the store is reachable but takes no turns: the first delay doubles up to the longest.
 const FIRST_DELAY: Duration = Duration::from_millis(250);
@@ -59,7 +59,7 @@ impl Inner {
 
     fn give_up(&self, key: &SessionKey, reason: &'static str) {
         self.pending.remove_oldest(key);
-        metrics::counter!("footnote_session_turns_lost_total", "reason" => reason).increment(1);
+        count_lost_turn(reason);
     }
 }
 

@@ -15,9 +15,11 @@ fn flags(saved: Saved) -> (bool, Backend) {
     (saved.persisted, saved.backend)
 }
 
-/// With a deadline that a busy machine keeps, and that a test can wait for.
+/// A busy machine keeps it, and a test can wait for it.
+const DEADLINE: Duration = Duration::from_secs(2);
+
 async fn on(server: &RedisServer) -> Sessions {
-    Sessions::open(SessionOptions::new(redis_at(&server.url(), Duration::from_millis(800)))).await.unwrap()
+    Sessions::open(SessionOptions::new(redis_at(&server.url(), DEADLINE))).await.unwrap()
 }
 
 async fn replayed(sessions: &Sessions) {
@@ -98,7 +100,7 @@ async fn an_outage_costs_one_deadline_and_not_one_per_turn() {
     for number in 0..50 {
         assert_eq!(flags(say(&sessions, &key, &number.to_string()).await), IN_MEMORY);
     }
-    // One deadline each would be 80 s.
+    // One deadline each would be 200 s.
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     server.resume();
     replayed(&sessions).await;
@@ -159,8 +161,7 @@ async fn a_session_deleted_during_an_outage_of_one_server_stays_deleted() {
     // One server loses its connection; Redis is there for the other.
     let server = RedisServer::start_with(&["--requirepass", "secret"]);
     let url = |password: &str| format!("redis://:{password}@127.0.0.1:{}", server.port());
-    let open =
-        async |url: &str| Sessions::open(SessionOptions::new(redis_at(url, Duration::from_millis(800)))).await.unwrap();
+    let open = async |url: &str| Sessions::open(SessionOptions::new(redis_at(url, DEADLINE))).await.unwrap();
     let (cut_off, other) = (open(&url("secret")).await, open(&url("secret")).await);
     let key = key("deleted");
     say(&cut_off, &key, "one").await;
@@ -266,7 +267,7 @@ async fn a_clean_end_saves_what_waits() {
 #[tokio::test]
 async fn memory_for_waiting_turns_is_bounded() {
     let mut server = RedisServer::start();
-    let mut options = SessionOptions::new(redis_at(&server.url(), Duration::from_millis(800)));
+    let mut options = SessionOptions::new(redis_at(&server.url(), DEADLINE));
     options.pending_bytes = 20_000;
     let sessions = Sessions::open(options).await.unwrap();
     server.kill();
@@ -279,4 +280,22 @@ async fn memory_for_waiting_turns_is_bounded() {
     server.restart();
     replayed(&sessions).await;
     assert_eq!(read(&sessions, &key).await.length, 2 * waiting as u64);
+}
+
+#[tokio::test]
+async fn a_turn_that_waited_longer_than_its_session_lives_is_not_saved() {
+    let mut server = RedisServer::start();
+    let ttl = Duration::from_secs(2);
+    let mut options = SessionOptions::new(redis_at(&server.url(), DEADLINE));
+    options.ttl = Some(ttl);
+    let sessions = Sessions::open(options).await.unwrap();
+    server.kill();
+    let key = key("expired");
+    say(&sessions, &key, "one").await;
+    let said = Instant::now();
+    eventually("its life is over", async || said.elapsed() > ttl).await;
+    say(&sessions, &key, "two").await;
+    server.restart();
+    replayed(&sessions).await;
+    assert_eq!(contents(&read(&sessions, &key).await.messages), ["two", "two!"]);
 }

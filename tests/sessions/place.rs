@@ -69,8 +69,21 @@ pub(crate) async fn say(sessions: &Sessions, key: &SessionKey, name: &str) -> Sa
     sessions.append(key, loaded.seen, turn(name)).await
 }
 
+/// What is there, once the store answers: a busy machine may look like an outage for a moment.
 pub(crate) async fn read(sessions: &Sessions, key: &SessionKey) -> Session {
-    sessions.read(key).await.unwrap().expect("the session is there")
+    let mut session = None;
+    eventually("the session is read", async || match sessions.read(key).await {
+        Ok(read) => {
+            session = read;
+            true
+        }
+        Err(error) => {
+            assert!(error.is_outage(), "{error:?}");
+            false
+        }
+    })
+    .await;
+    session.expect("the session is there")
 }
 
 pub(crate) fn contents<'a>(messages: impl IntoIterator<Item = &'a std::sync::Arc<Message>>) -> Vec<&'a str> {

@@ -6,12 +6,12 @@ use std::time::Duration;
 use redb::{Database, ReadTransaction, ReadableDatabase};
 
 use super::open::SessionFile;
-use super::tables::{BY_ACTIVITY, MESSAGES, SESSIONS, StoredSession, StoredTombstone, TOMBSTONES, engine, from_json};
+use super::tables::{BY_ACTIVITY, MESSAGES, SESSIONS, StoredSession, TOMBSTONES, engine, from_json};
 use crate::sessions::error::Error;
 use crate::sessions::key::SessionKey;
 use crate::sessions::listing::{Listed, Position, timestamp, whole_seconds};
 use crate::sessions::message::Message;
-use crate::sessions::record::Span;
+use crate::sessions::record::{Span, Tombstone};
 use crate::sessions::session::SessionSummary;
 use crate::sessions::store::{Read, ReadRequest};
 
@@ -53,7 +53,7 @@ impl Snapshot {
         stored.map(|json| from_json(json.value())).transpose()
     }
 
-    fn tombstone(&self, key: &str) -> Result<Option<StoredTombstone>, Error> {
+    fn tombstone(&self, key: &str) -> Result<Option<Tombstone>, Error> {
         let tombstones = self.transaction.open_table(TOMBSTONES).map_err(engine)?;
         let stored = tombstones.get(key).map_err(engine)?;
         stored.map(|json| from_json(json.value())).transpose()

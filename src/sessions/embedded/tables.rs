@@ -5,7 +5,7 @@ use redb::TableDefinition;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::sessions::error::Error;
-use crate::sessions::record::{Record, Tombstone};
+use crate::sessions::record::Record;
 
 /// Session key → [`StoredSession`] as JSON.
 pub(super) const SESSIONS: TableDefinition<&str, &[u8]> = TableDefinition::new("sessions");
@@ -16,7 +16,7 @@ pub(super) const MESSAGES: TableDefinition<(u64, u64), &[u8]> = TableDefinition:
 pub(super) const BY_ACTIVITY: TableDefinition<(&str, i64, &str), ()> = TableDefinition::new("by_activity");
 /// (expiry, session key) → (tenant, session id): what to sweep.
 pub(super) const BY_EXPIRY: TableDefinition<(i64, &str), (&str, &str)> = TableDefinition::new("by_expiry");
-/// Session key → [`Tombstone`] as JSON.
+/// Session key → [`Tombstone`](crate::sessions::record::Tombstone) as JSON.
 pub(super) const TOMBSTONES: TableDefinition<&str, &[u8]> = TableDefinition::new("tombstones");
 /// `next_session` → the number of the next new session; `last_check` → when `/readyz` last wrote to the disk.
 pub(super) const COUNTERS: TableDefinition<&str, u64> = TableDefinition::new("counters");
@@ -38,8 +38,6 @@ impl StoredSession {
         self.expires_at.is_some_and(|expires_at| expires_at <= now)
     }
 }
-
-pub(super) type StoredTombstone = Tombstone;
 
 pub(super) fn to_json<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(value).map_err(|error| Error::Failed(Box::new(error)))

@@ -9,12 +9,12 @@ use redb::{ReadableTable, Table, WriteTransaction};
 use serde_json::{Map, Value};
 
 use super::tables::{
-    BY_ACTIVITY, BY_EXPIRY, COUNTERS, LAST_CHECK, MESSAGES, NEXT_SESSION, SESSIONS, StoredSession, StoredTombstone,
-    TOMBSTONES, engine, from_json, to_json,
+    BY_ACTIVITY, BY_EXPIRY, COUNTERS, LAST_CHECK, MESSAGES, NEXT_SESSION, SESSIONS, StoredSession, TOMBSTONES, engine,
+    from_json, to_json,
 };
 use crate::sessions::error::Error;
 use crate::sessions::key::SessionKey;
-use crate::sessions::record::{Decision, decide, merge_metadata};
+use crate::sessions::record::{Decision, Tombstone, decide, merge_metadata};
 use crate::sessions::store::{Append, Appended, TOMBSTONE_LIFE};
 
 pub(super) struct Tables<'transaction> {
@@ -83,7 +83,7 @@ impl<'transaction> Tables<'transaction> {
         if session.is_expired(self.now) {
             return Ok(false);
         }
-        let tombstone = to_json(&StoredTombstone { epoch: session.record.epoch, deleted_at: self.now })?;
+        let tombstone = to_json(&Tombstone { epoch: session.record.epoch, deleted_at: self.now })?;
         self.remove(key, &session)?;
         self.tombstones.insert(key.to_string().as_str(), tombstone.as_slice()).map_err(engine)?;
         Ok(true)
@@ -118,7 +118,7 @@ impl<'transaction> Tables<'transaction> {
     /// Removes at most `limit` expired sessions and `limit` old tombstones; says how many.
     pub(super) fn sweep(&mut self, limit: usize) -> Result<usize, Error> {
         let mut expired = Vec::new();
-        for entry in self.by_expiry.range(..=(self.now, "")).map_err(engine)?.take(limit) {
+        for entry in self.by_expiry.range(..(self.now + 1, "")).map_err(engine)?.take(limit) {
             let (_, session) = entry.map_err(engine)?;
             let (tenant, id) = session.value();
             expired.push(SessionKey::in_tenant(tenant, id).map_err(|error| Error::Damaged(error.to_string()))?);
@@ -136,7 +136,7 @@ impl<'transaction> Tables<'transaction> {
         let mut forgotten = Vec::new();
         for entry in self.tombstones.iter().map_err(engine)? {
             let (key, json) = entry.map_err(engine)?;
-            let tombstone: StoredTombstone = from_json(json.value())?;
+            let tombstone: Tombstone = from_json(json.value())?;
             if tombstone.deleted_at < oldest {
                 forgotten.push(key.value().to_owned());
             }
@@ -155,7 +155,7 @@ impl<'transaction> Tables<'transaction> {
         stored.map(|json| from_json(json.value())).transpose()
     }
 
-    fn tombstone(&self, key: &SessionKey) -> Result<Option<StoredTombstone>, Error> {
+    fn tombstone(&self, key: &SessionKey) -> Result<Option<Tombstone>, Error> {
         let stored = self.tombstones.get(key.to_string().as_str()).map_err(engine)?;
         stored.map(|json| from_json(json.value())).transpose()
     }
@@ -209,3 +209,6 @@ impl<'transaction> Tables<'transaction> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

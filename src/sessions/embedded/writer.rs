@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redb::Durability;
 use serde_json::{Map, Value};
@@ -50,7 +50,7 @@ impl Writer {
     pub(super) async fn run<T>(&self, work: impl FnOnce(Reply<T>) -> Work) -> Result<T, Error> {
         let (reply, done) = oneshot::channel();
         let queued = self.queue.send(work(reply));
-        let stopped = || Error::Unavailable(Some("the session file is closed".into()));
+        let stopped = || Error::Unavailable(Some("the session file takes no writes".into()));
         queued.map_err(|_| stopped())?;
         done.await.unwrap_or_else(|_| Err(stopped()))
     }
@@ -80,20 +80,24 @@ struct Writing {
 impl Writing {
     fn run(&self, queued: &Receiver<Work>) {
         let sweep_every = self.ttl.unwrap_or(Duration::MAX).clamp(Duration::from_secs(1), Duration::from_secs(60));
+        let mut swept_at = Instant::now();
         loop {
-            let mut group = match queued.recv_timeout(sweep_every) {
+            let mut group = match queued.recv_timeout(sweep_every.saturating_sub(swept_at.elapsed())) {
                 Ok(work) => vec![work],
-                Err(RecvTimeoutError::Timeout) => {
-                    self.sweep();
-                    continue;
-                }
+                Err(RecvTimeoutError::Timeout) => Vec::new(),
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            group.extend(queued.try_iter().take(GROUP - 1));
+            group.extend(queued.try_iter().take(GROUP));
             let stop = group.iter().any(|work| matches!(work, Work::Stop));
-            self.commit(group);
+            if !group.is_empty() {
+                self.commit(group);
+            }
             if stop {
                 return;
+            }
+            if swept_at.elapsed() >= sweep_every {
+                self.sweep();
+                swept_at = Instant::now();
             }
         }
     }

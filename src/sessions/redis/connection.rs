@@ -64,8 +64,8 @@ impl Connection {
         self.call(|mut manager| async move { pipeline.query_async(&mut manager).await }).await
     }
 
-    /// Runs a command, which must be safe to repeat, within the deadline. It may be sent twice, if the connection breaks: an idle one may have been
-    /// closed by the server or by something between, which is no outage.
+    /// Runs a command within the deadline. It must be safe to repeat: it is sent again if the connection breaks, since
+    /// an idle one may have been closed by the server or by something between, which is no outage.
     async fn call<T, Called: Future<Output = RedisResult<T>>>(
         &self,
         command: impl Fn(ConnectionManager) -> Called,

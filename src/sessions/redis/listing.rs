@@ -28,7 +28,7 @@ const WAITING_LIMIT: usize = 100_000;
 pub(super) struct Listing {
     index: Arc<Index>,
     notes: mpsc::UnboundedSender<Note>,
-    task: JoinHandle<()>,
+    tasks: [JoinHandle<()>; 2],
 }
 
 #[derive(Debug)]
@@ -48,13 +48,13 @@ impl Listing {
     pub(super) fn start(connection: Arc<Connection>, scripts: Arc<Scripts>, ttl: Option<Duration>) -> Self {
         let index = Arc::new(Index { connection, scripts, ttl });
         let (notes, noted) = mpsc::unbounded_channel();
-        let task = tokio::spawn(write(Arc::clone(&index), noted));
-        Self { index, notes, task }
+        let tasks = [tokio::spawn(write(Arc::clone(&index), noted)), tokio::spawn(sweep(Arc::clone(&index)))];
+        Self { index, notes, tasks }
     }
 
     /// Does not wait. `at` is in milliseconds since 1970.
     pub(super) fn note_activity(&self, key: &SessionKey, at: i64) {
-        // The task ends only with `self`.
+        // The tasks end only with `self`.
         let _ = self.notes.send(Note::Active { key: key.clone(), at });
     }
 
@@ -78,38 +78,41 @@ impl Listing {
 
 impl Drop for Listing {
     fn drop(&mut self) {
-        self.task.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
     }
 }
 
 async fn write(index: Arc<Index>, mut noted: mpsc::UnboundedReceiver<Note>) {
     let mut waiting: HashMap<SessionKey, i64> = HashMap::new();
-    let mut sweep = tokio::time::interval(
-        index.ttl.unwrap_or(Duration::MAX).clamp(Duration::from_secs(60), Duration::from_secs(600)),
-    );
     let mut batch = Vec::new();
-    loop {
-        tokio::select! {
-            received = noted.recv_many(&mut batch, BATCH) => if received == 0 { return },
-            _ = sweep.tick() => index.sweep(SessionKey::DEFAULT_TENANT).await,
-        }
+    while noted.recv_many(&mut batch, BATCH).await > 0 {
         let mut flushes = Vec::new();
         for note in batch.drain(..) {
             match note {
-                Note::Active { key, at } if waiting.len() < WAITING_LIMIT || waiting.contains_key(&key) => {
-                    waiting.insert(key, at);
+                Note::Active { key, at } if waiting.len() < WAITING_LIMIT => {
+                    waiting.entry(key).and_modify(|latest| *latest = at.max(*latest)).or_insert(at);
                 }
                 Note::Active { .. } => {}
                 Note::Flush(done) => flushes.push(done),
             }
         }
-        // What fails here waits for the next note or sweep.
+        // What fails here waits for the next note.
         if !waiting.is_empty() && index.add(&waiting).await.is_ok() {
             waiting.clear();
         }
         for done in flushes {
             let _ = done.send(());
         }
+    }
+}
+
+/// Removes what has expired and nobody came across by listing.
+async fn sweep(index: Arc<Index>) {
+    let Some(ttl) = index.ttl else { return };
+    let mut times = tokio::time::interval(ttl.clamp(Duration::from_secs(60), Duration::from_secs(600)));
+    loop {
+        times.tick().await;
+        index.sweep(SessionKey::DEFAULT_TENANT, ttl).await;
     }
 }
 
@@ -209,9 +212,7 @@ impl Index {
         Ok(found)
     }
 
-    /// Removes entries whose sessions have expired and that nobody came across by listing.
-    async fn sweep(&self, tenant: &str) {
-        let Some(ttl) = self.ttl else { return };
+    async fn sweep(&self, tenant: &str, ttl: Duration) {
         let oldest = Timestamp::now().as_millisecond().saturating_sub(ttl.as_millis().try_into().unwrap_or(i64::MAX));
         let mut skipped = 0;
         loop {
