@@ -1,5 +1,23 @@
 //! Footnote: a chat server that answers from your documents, shows the passages it used, and remembers the conversation.
+//!
+//! `http` frames requests and answers, `chat` tells one turn from top to bottom, and below it stand `retrieval`,
+//! `sessions` and `llm`. `app` puts them together.
 
+pub mod app;
+pub mod chat;
+pub mod cli;
+pub mod client;
+pub mod doctor;
+pub mod http;
+pub mod ingesting;
+pub mod library;
 pub mod llm;
+mod parts;
+pub mod readiness;
+pub mod retrieval;
 pub mod sessions;
+pub mod signals;
 pub mod source_document;
+pub mod telemetry;
+pub mod text;
+pub mod welcome;

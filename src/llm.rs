@@ -1,1 +1,119 @@
-//! Models that answer.
+//! What answers a question from its sources: a remote model ([`OpenAiChat`]) or the sources' own sentences
+//! ([`Extractive`]), behind one stream of events.
+//!
+//! The prompt of a remote model is in [`prompt`], the sentence that says "not in the documents" in [`abstention`].
+//! Which sources and which part of the conversation an answer gets is decided by `retrieval` and `chat`; whether its
+//! citations hold is checked by `chat`.
+
+pub mod abstention;
+mod error;
+mod extractive;
+mod openai;
+pub mod prompt;
+
+use futures::stream::BoxStream;
+use serde::Serialize;
+use tokio::time::Instant;
+
+pub use error::{Cause, Error};
+pub use extractive::Extractive;
+pub use openai::{InvalidOptions, OpenAiChat, OpenAiChatOptions, Retries, Timeouts};
+
+use crate::source_document::SourceDocument;
+
+/// Everything an answer is made from.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// As the user typed it.
+    pub message: String,
+    /// The same question, understandable without the conversation.
+    pub standalone: String,
+    /// The part of the conversation to show a model, oldest first; already cut to size.
+    pub history: Vec<Message>,
+    /// Numbered from 1, best first.
+    pub sources: Vec<SourceDocument>,
+}
+
+/// One earlier message of the conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    pub role: Role,
+    pub content: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    User,
+    Assistant,
+}
+
+/// The events of one answer: any number of deltas, then exactly one `Done`, unless an error ends it.
+pub type Answer = BoxStream<'static, Result<Event, Error>>;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The next piece of the answer; the pieces joined are the answer. Never empty.
+    Delta(String),
+    Done(Completion),
+}
+
+/// What is known of an answer once it is complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Completion {
+    pub usage: Usage,
+    /// The answer says that the documents do not contain one.
+    pub abstained: bool,
+    pub finish: Finish,
+}
+
+/// Tokens, as the model counted them; zero where it does not say, and for the extractive answerer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Usage {
+    pub prompt_tokens: u32,
+    pub completion_tokens: u32,
+}
+
+/// Why the answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// It said what it had to say.
+    Complete,
+    /// The model reached its limit of tokens: the answer is all there is, and it is cut.
+    TokenLimit,
+    /// The endpoint's content filter ended it.
+    Filtered,
+}
+
+/// The closed set of what can answer.
+#[derive(Debug, Clone)]
+pub enum Answerer {
+    Extractive(Extractive),
+    OpenAi(Box<OpenAiChat>),
+}
+
+impl Answerer {
+    /// `answered_by` of the response: `extractive` or the model's name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Extractive(_) => Extractive::NAME,
+            Self::OpenAi(model) => model.model(),
+        }
+    }
+
+    /// Returns when the first piece of the answer is there; everything that can be tried again has been tried by then.
+    /// Dropping the stream ends the request to the model.
+    pub async fn answer(&self, question: Question, deadline: Instant) -> Result<Answer, Error> {
+        match self {
+            Self::Extractive(extractive) => extractive.answer(question, deadline).await,
+            Self::OpenAi(model) => model.answer(question, deadline).await,
+        }
+    }
+
+    /// Whether an answer could be had now: the endpoint is reached and accepts the key.
+    pub async fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::Extractive(_) => Ok(()),
+            Self::OpenAi(model) => model.check().await,
+        }
+    }
+}

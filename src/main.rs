@@ -1,1 +1,34 @@
-fn main() {}
+//! `footnote`: parse, trace, build, bind, serve.
+
+use std::process::ExitCode;
+
+use footnote::app::Application;
+use footnote::cli::{Cli, Command, ServeOptions};
+use footnote::{client, doctor, signals, telemetry, welcome};
+use footnote_knowledge::options;
+
+fn main() -> ExitCode {
+    let cli: Cli = options::parse();
+    let runtime = tokio::runtime::Runtime::new().expect("the operating system gives threads");
+    let outcome = match cli.command {
+        None => runtime.block_on(serve(&cli.serve)),
+        Some(Command::Serve(options)) => runtime.block_on(serve(&options)),
+        Some(Command::Chat(options)) => client::chat(&runtime, &options),
+        Some(Command::Doctor(options)) => runtime.block_on(doctor::examine(&options)),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("footnote: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(options: &ServeOptions) -> anyhow::Result<ExitCode> {
+    telemetry::start_tracing(&options.log)?;
+    let application = Application::build(options).await?;
+    welcome::print(options, application.local_addr());
+    application.run_until(signals::shutdown()?).await?;
+    Ok(ExitCode::SUCCESS)
+}

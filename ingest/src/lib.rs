@@ -1,1 +1,15 @@
-//! x
+//! Finds documents, extracts and chunks their text, embeds the chunks and writes them into a collection: [`ingest`].
+//!
+//! Used by the `ingest` program and by the server's `--ingest`. How vectors are made and kept is `footnote_knowledge`'s
+//! business.
+
+pub mod chunk;
+pub mod discover;
+mod error;
+pub mod extract;
+mod pipeline;
+mod report;
+
+pub use error::{Error, is_store_unreachable};
+pub use pipeline::{IngestOptions, ingest};
+pub use report::{Event, Failure, Outcome, Report, Skipped, StageSeconds};

@@ -7,9 +7,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use footnote_knowledge::collection::{
-    Collection, EmbeddingIdentity, Filter, NewChunk, NewDocument, SearchMode, SearchQuery,
-};
+use footnote_knowledge::collection::{Collection, Filter, NewChunk, NewDocument, SearchMode, SearchQuery};
+use footnote_knowledge::embedding::EmbeddingIdentity;
 use footnote_knowledge::vector_store::VectorStore;
 use futures::{StreamExt, stream};
 

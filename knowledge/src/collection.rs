@@ -22,12 +22,13 @@ use uuid::Uuid;
 
 pub use document::{Chunk, Document, Filter, NewChunk, NewDocument};
 pub use error::Error;
-pub use fingerprint::{EmbeddingIdentity, Fingerprint, embedded_text};
+pub use fingerprint::{Fingerprint, embedded_text};
 pub use fusion::Ranked;
 pub use listing::Page;
 pub use search::{Candidate, Dropped, Hit, SearchMode, SearchQuery, SearchResult};
 pub use sweep::{OLD_VERSIONS_STAY, ORPHANS_STAY, Swept};
 
+use crate::embedding::EmbeddingIdentity;
 use crate::vector_store::{Bm25, VectorStore};
 use sweep::Superseded;
 

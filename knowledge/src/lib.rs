@@ -4,6 +4,7 @@
 //! Extraction and chunking live in `ingest`, everything about conversations in the server.
 
 pub mod collection;
+pub mod connect;
 pub mod embedding;
 pub mod options;
 pub mod secret;

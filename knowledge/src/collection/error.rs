@@ -28,3 +28,19 @@ pub enum Error {
     #[error("point {id} of the collection cannot be read: {message}")]
     InvalidPoint { id: uuid::Uuid, message: String },
 }
+
+impl Error {
+    /// Whether the same call may succeed later without anyone changing anything.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_transient(),
+            Self::FingerprintMismatch { .. }
+            | Self::Gone { .. }
+            | Self::InvalidName { .. }
+            | Self::WrongDimension { .. }
+            | Self::Incomplete { .. }
+            | Self::InvalidCursor { .. }
+            | Self::InvalidPoint { .. } => false,
+        }
+    }
+}

@@ -3,19 +3,10 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::embedding::EmbeddingIdentity;
 use crate::vector_store::Bm25;
-
-/// The embedder, as far as it changes the vectors of a text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EmbeddingIdentity {
-    pub model: String,
-    /// Length of its vectors.
-    pub dimension: usize,
-    pub pooling: String,
-}
 
 /// The text that is embedded, and indexed for BM25, for a chunk: title and heading say what the chunk is about when its
 /// own words do not. Parts that are empty leave no line.

@@ -34,6 +34,12 @@ impl Collection {
         Ok(Page { items, next: page.next.map(|id| id.simple().to_string()) })
     }
 
+    /// How many documents there are.
+    pub async fn document_count(&self) -> Result<usize, Error> {
+        let filter = vector_store::Filter::all([payload::our_tenant(), payload::is_document()]);
+        Ok(self.inner.store.count(self.stored().await?, &filter).await?)
+    }
+
     pub async fn document(&self, id: Uuid) -> Result<Option<Document>, Error> {
         let points = self.inner.store.retrieve(self.stored().await?, &[id], Fields::All).await?;
         // A chunk's id is not a document's.

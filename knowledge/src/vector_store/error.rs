@@ -35,6 +35,20 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the same call may succeed later without anyone changing anything.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unavailable { .. } | Self::Timeout { .. } => true,
+            Self::InUse { .. }
+            | Self::WrongDimension { .. }
+            | Self::NotFound { .. }
+            | Self::Corrupt { .. }
+            | Self::Unauthorized { .. }
+            | Self::Io { .. }
+            | Self::Engine { .. } => false,
+        }
+    }
+
     pub(super) fn engine(message: impl Into<String>, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::Engine { message: message.into(), source: source.into() }
     }

@@ -1,8 +1,7 @@
 //! Documents as the rest of Footnote knows them: written whole, found, listed, replaced, deleted, swept.
 
-use footnote_knowledge::collection::{
-    Collection, Dropped, EmbeddingIdentity, Error, Filter, NewDocument, SearchMode, Swept,
-};
+use footnote_knowledge::collection::{Collection, Dropped, Error, Filter, NewDocument, SearchMode, Swept};
+use footnote_knowledge::embedding::EmbeddingIdentity;
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;

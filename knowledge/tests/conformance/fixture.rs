@@ -1,8 +1,9 @@
 //! Stores to test on, and documents to put into them.
 
 use footnote_knowledge::collection::{
-    Collection, EmbeddingIdentity, Filter, NewChunk, NewDocument, SearchMode, SearchQuery, SearchResult,
+    Collection, Filter, NewChunk, NewDocument, SearchMode, SearchQuery, SearchResult,
 };
+use footnote_knowledge::embedding::EmbeddingIdentity;
 use footnote_knowledge::vector_store::VectorStore;
 use tempfile::TempDir;
 use uuid::Uuid;

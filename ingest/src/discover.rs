@@ -1,0 +1,167 @@
+//! Finds the files to ingest and names each one; what is in them is the business of [`crate::extract`].
+//!
+//! Hidden files are left out, `.gitignore` and `.footnoteignore` are honoured. Symbolic links inside a folder are never
+//! followed: what they lead to inside the folder is found where it really is, and what lies outside was not asked for.
+//! So no loop of links is ever entered.
+
+mod root;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use ignore::{DirEntry, WalkBuilder};
+
+pub use root::{Root, RootError, roots};
+
+/// A file to ingest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    pub path: PathBuf,
+    /// `<root name>/<relative path>`, with `/` on every system.
+    pub source: String,
+    pub bytes: u64,
+    /// Named on the command line, so that it is tried whatever it is called.
+    pub asked_for: bool,
+}
+
+/// What the walk came upon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    File(Candidate),
+    /// Left out, for a reason worth telling.
+    Skipped {
+        source: String,
+        reason: String,
+    },
+    /// Cannot be read.
+    Unreadable {
+        source: String,
+        reason: String,
+        advice: String,
+    },
+}
+
+/// Walks the roots and hands over each thing found, until `handle` returns false. Blocks; the order is not defined.
+pub fn walk(roots: &[Root], mut handle: impl FnMut(Found) -> bool) {
+    // One file may be reached through two of the roots, a folder and a file in it.
+    let mut seen = HashSet::new();
+    for root in roots {
+        for found in found_in(root) {
+            if let Found::File(candidate) = &found
+                && !seen.insert(candidate.source.clone())
+            {
+                continue;
+            }
+            if !handle(found) {
+                return;
+            }
+        }
+    }
+}
+
+fn found_in(root: &Root) -> Box<dyn Iterator<Item = Found> + '_> {
+    match &root.file {
+        Some(file) => Box::new(std::iter::once(named_file(root, file))),
+        None => Box::new(folder_walk(&root.folder).filter_map(|entry| match entry {
+            Ok(entry) => classify(root, &entry),
+            Err(error) => Some(unreadable(root, &error)),
+        })),
+    }
+}
+
+fn folder_walk(folder: &Path) -> ignore::Walk {
+    WalkBuilder::new(folder)
+        .hidden(true)
+        .follow_links(false)
+        // Only what lies in the folder decides, so that every machine finds the same files in it.
+        .parents(false)
+        .git_global(false)
+        .git_exclude(false)
+        .require_git(false)
+        .git_ignore(true)
+        .ignore(false)
+        .add_custom_ignore_filename(".footnoteignore")
+        .build()
+}
+
+fn named_file(root: &Root, file: &Path) -> Found {
+    let path = root.folder.join(file);
+    let source = root.source_of(&path);
+    match std::fs::metadata(&path) {
+        Ok(metadata) if metadata.is_file() => {
+            Found::File(Candidate { path, source, bytes: metadata.len(), asked_for: true })
+        }
+        Ok(_) => Found::Skipped { source, reason: "not a regular file".to_owned() },
+        Err(error) => Found::Unreadable {
+            source,
+            reason: format!("cannot be read: {error}"),
+            advice: CHECK_PERMISSIONS.to_owned(),
+        },
+    }
+}
+
+const CHECK_PERMISSIONS: &str = "check the permissions of the file and the folders above it";
+
+/// Nothing for folders, which are walked, not ingested.
+fn classify(root: &Root, entry: &DirEntry) -> Option<Found> {
+    let path = entry.path();
+    let source = root.source_of(path);
+    let file_type = entry.file_type()?;
+    if file_type.is_dir() {
+        return None;
+    }
+    if file_type.is_symlink() {
+        return Some(Found::Skipped { source, reason: about_link(root, path).to_owned() });
+    }
+    if !file_type.is_file() {
+        return Some(Found::Skipped { source, reason: "not a regular file".to_owned() });
+    }
+    if path.to_str().is_none() {
+        return Some(Found::Unreadable {
+            source,
+            reason: "the name is not valid UTF-8".to_owned(),
+            advice: "rename the file".to_owned(),
+        });
+    }
+    match entry.metadata() {
+        Ok(metadata) => {
+            Some(Found::File(Candidate { path: path.to_owned(), source, bytes: metadata.len(), asked_for: false }))
+        }
+        Err(error) => Some(unreadable(root, &error)),
+    }
+}
+
+fn about_link(root: &Root, link: &Path) -> &'static str {
+    match link.canonicalize() {
+        Ok(target) if link.starts_with(&target) => "symbolic link that loops back to a folder above it",
+        Ok(target) if target.starts_with(&root.folder) => {
+            "symbolic link; what it leads to is ingested where it really is"
+        }
+        Ok(_) => "symbolic link that leads out of the folder",
+        // `ErrorKind::FilesystemLoop` is not stable; a link that does not lead anywhere else loops.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => "symbolic link that leads nowhere",
+        Err(_) => "symbolic link that leads to itself or cannot be followed",
+    }
+}
+
+fn unreadable(root: &Root, error: &ignore::Error) -> Found {
+    let source = path_in(error).map_or_else(|| root.name.clone(), |path| root.source_of(path));
+    let reason = match error.io_error() {
+        Some(io) => format!("cannot be read: {io}"),
+        None => format!("cannot be read: {error}"),
+    };
+    Found::Unreadable { source, reason, advice: CHECK_PERMISSIONS.to_owned() }
+}
+
+fn path_in(error: &ignore::Error) -> Option<&Path> {
+    match error {
+        ignore::Error::WithPath { path, .. } => Some(path),
+        ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => path_in(err),
+        ignore::Error::Loop { child, .. } => Some(child),
+        ignore::Error::Partial(errors) => errors.iter().find_map(path_in),
+        ignore::Error::Io(_)
+        | ignore::Error::Glob { .. }
+        | ignore::Error::UnrecognizedFileType(_)
+        | ignore::Error::InvalidDefinition => None,
+    }
+}

@@ -1,0 +1,116 @@
+//! Markdown: its source is the text. Front matter and HTML tags are left out, and headings are noted.
+
+use std::ops::Range;
+
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+
+use super::{ExtractError, Extracted, Heading, Markup, encoding, html, title};
+
+pub(super) fn extract(name: &str, bytes: &[u8]) -> Result<Extracted, ExtractError> {
+    let decoded = encoding::decode(bytes, None)?;
+    let (front_matter, source) = split_front_matter(&decoded);
+    let Rewritten { text, headings, .. } = Rewritten::new(source);
+    let title = front_matter
+        .and_then(front_matter_title)
+        .or_else(|| headings.iter().min_by_key(|heading| heading.level).map(|heading| heading.title.clone()))
+        .unwrap_or_else(|| title::from_name(name));
+    Ok(Extracted { title, text, headings, page_starts: Vec::new(), markup: Markup::Markdown })
+}
+
+/// The source with HTML read as what it says: blocks as Markdown, inline tags as nothing, `&amp;` as `&`.
+struct Rewritten<'a> {
+    source: &'a str,
+    /// How much of the source has been dealt with.
+    position: usize,
+    text: String,
+    headings: Vec<Heading>,
+}
+
+impl<'a> Rewritten<'a> {
+    fn new(source: &'a str) -> Self {
+        let mut rewritten = Self { source, position: 0, text: String::new(), headings: Vec::new() };
+        // The heading being read: where it begins, its level and title so far.
+        let mut heading: Option<(usize, u8, String)> = None;
+        let mut in_code = false;
+        for (event, range) in Parser::new_ext(source, Options::ENABLE_TABLES).into_offset_iter() {
+            match event {
+                Event::Start(Tag::HtmlBlock) => rewritten.html_block(range),
+                Event::InlineHtml(tag) => rewritten.replace(range, if tag.starts_with("<br") { " " } else { "" }),
+                Event::Start(Tag::CodeBlock(_)) => in_code = true,
+                Event::End(TagEnd::CodeBlock) => in_code = false,
+                Event::Start(Tag::Heading { level, .. }) => {
+                    rewritten.copy_to(range.start);
+                    heading = Some((rewritten.text.len(), level as u8, String::new()));
+                }
+                Event::End(TagEnd::Heading(_)) => {
+                    if let Some((start, level, title)) = heading.take()
+                        && let Some(title) = title::on_one_line(&title)
+                    {
+                        rewritten.headings.push(Heading { level, title, start });
+                    }
+                }
+                Event::Text(part) | Event::Code(part) if heading.is_some() => {
+                    if let Some((_, _, title)) = &mut heading {
+                        title.push_str(&part);
+                    }
+                }
+                Event::SoftBreak | Event::HardBreak => {
+                    if let Some((_, _, title)) = &mut heading {
+                        title.push(' ');
+                    }
+                }
+                Event::Text(part) if !in_code && source[range.clone()].starts_with('&') => {
+                    rewritten.replace(range, &part);
+                }
+                _ => {}
+            }
+        }
+        rewritten.copy_to(source.len());
+        rewritten
+    }
+
+    fn copy_to(&mut self, end: usize) {
+        if end > self.position {
+            self.text.push_str(&self.source[self.position..end]);
+            self.position = end;
+        }
+    }
+
+    fn replace(&mut self, range: Range<usize>, by: &str) {
+        if range.start >= self.position {
+            self.copy_to(range.start);
+            self.text.push_str(by);
+            self.position = range.end;
+        }
+    }
+
+    fn html_block(&mut self, range: Range<usize>) {
+        let written = html::write(&self.source[range.clone()]);
+        self.copy_to(range.start);
+        let start = self.text.len();
+        self.headings
+            .extend(written.headings.into_iter().map(|heading| Heading { start: start + heading.start, ..heading }));
+        self.replace(range, &written.text);
+    }
+}
+
+/// A block between two lines of `---` at the very beginning, if it reads like `key: value` lines.
+fn split_front_matter(text: &str) -> (Option<&str>, &str) {
+    let Some(inside) = text.strip_prefix("---\n") else {
+        return (None, text);
+    };
+    let end = ["\n---\n", "\n...\n"].iter().filter_map(|fence| inside.find(fence).map(|at| (at, fence.len()))).min();
+    match end {
+        Some((at, fence)) if inside[..at].lines().any(|line| line.contains(':')) => {
+            (Some(&inside[..at]), &inside[at + fence..])
+        }
+        // A line of `---` may also be a rule above plain text.
+        _ => (None, text),
+    }
+}
+
+fn front_matter_title(front_matter: &str) -> Option<String> {
+    let value = front_matter.lines().find_map(|line| line.strip_prefix("title:"))?.trim();
+    let unquoted = ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
+    title::on_one_line(unquoted.unwrap_or(value))
+}

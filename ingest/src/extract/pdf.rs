@@ -1,0 +1,62 @@
+//! PDF: text in reading order with its headings, lists and tables as the layout shows them; running heads left out.
+
+mod write;
+
+use pdfboss_core::{Document, Error};
+use pdfboss_output::{LayoutOptions, ReadingOrder, TextOptions, extract_layout_opts};
+
+use super::{ExtractError, Extracted, Markup, title};
+
+/// A complete file ends in its end mark, give or take what a mail server or a download tool hung on to it.
+const END_MARK_WITHIN: usize = 4096;
+
+pub(super) fn extract(name: &str, bytes: &[u8]) -> Result<Extracted, ExtractError> {
+    let document = Document::load(bytes.to_vec()).map_err(|error| why_unreadable(bytes, &error))?;
+    // What is left of a broken download can often be read, but half a document must not pass for the whole.
+    if breaks_off(bytes) {
+        return Err(incomplete());
+    }
+    // The order in the file is what its producer meant; tagged files say so themselves.
+    let order = ReadingOrder::StructureTree;
+    let pages = extract_layout_opts(&document, order, TextOptions::default(), &LayoutOptions::default())
+        .map_err(|error| why_unreadable(bytes, &error))?;
+    let written = write::markdown(&pages);
+    let title = document
+        .metadata()
+        .title
+        .and_then(|title| title::on_one_line(&title))
+        .filter(|title| is_a_title(title))
+        .or_else(|| written.headings.first().map(|heading| heading.title.clone()))
+        .unwrap_or_else(|| title::from_name(name));
+    let (text, headings, page_starts) = (written.text, written.headings, written.page_starts);
+    Ok(Extracted { title, text, headings, page_starts, markup: Markup::Markdown })
+}
+
+fn why_unreadable(bytes: &[u8], error: &Error) -> ExtractError {
+    match error {
+        Error::Encrypted => ExtractError::Encrypted,
+        _ if breaks_off(bytes) => incomplete(),
+        error => ExtractError::Damaged(error.to_string()),
+    }
+}
+
+fn breaks_off(bytes: &[u8]) -> bool {
+    let end = &bytes[bytes.len().saturating_sub(END_MARK_WITHIN)..];
+    !end.windows(5).any(|window| window == b"%%EOF")
+}
+
+fn incomplete() -> ExtractError {
+    ExtractError::Damaged("the file breaks off before its end".to_owned())
+}
+
+/// Programs fill the field with the name of the file they printed, or with nothing meant.
+fn is_a_title(title: &str) -> bool {
+    let lower = title.to_lowercase();
+    let has_file_name = ["microsoft word -", "untitled", "powerpoint presentation", "slide 1"]
+        .iter()
+        .any(|marker| lower.starts_with(marker));
+    let is_file_name = [".doc", ".docx", ".odt", ".indd", ".pdf", ".tex", ".dvi", ".ppt", ".pptx", ".xls", ".xlsx"]
+        .iter()
+        .any(|ending| lower.ends_with(ending));
+    title.chars().any(char::is_alphabetic) && !has_file_name && !is_file_name
+}

@@ -1,0 +1,190 @@
+//! What the person, or the program, that runs `ingest` gets to see.
+
+use std::io::{IsTerminal, Write};
+use std::sync::Mutex;
+
+use footnote_ingest::{Event, Outcome, Report};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+/// Progress and failures go to standard error, the summary to standard output, and JSON lines to standard output alone.
+pub(super) enum Output {
+    /// A bar that moves.
+    Bar(Bar),
+    /// A line for each file that changed something.
+    Lines,
+    /// Failures only.
+    Quiet,
+    Json,
+}
+
+pub(super) struct Bar {
+    bar: ProgressBar,
+    counts: Mutex<Counts>,
+}
+
+#[derive(Default, Clone, Copy)]
+struct Counts {
+    found: u64,
+    found_all: bool,
+    chunks: u64,
+    embedded: u64,
+    failed: u64,
+}
+
+impl Output {
+    pub(super) fn new(quiet: bool, json: bool) -> Self {
+        match (json, quiet) {
+            (true, _) => Self::Json,
+            (false, true) => Self::Quiet,
+            (false, false) if std::io::stderr().is_terminal() => Self::Bar(Bar::new()),
+            (false, false) => Self::Lines,
+        }
+    }
+
+    pub(super) fn text_receivers(&self, receivers: &[String]) {
+        match self {
+            Self::Bar(_) | Self::Lines => receivers.iter().for_each(|receiver| eprintln!("{receiver}")),
+            Self::Json if !receivers.is_empty() => print_json(&json!({"event": "text_receivers", "hosts": receivers})),
+            Self::Json | Self::Quiet => {}
+        }
+    }
+
+    pub(super) fn event(&self, event: &Event) {
+        match self {
+            Self::Bar(bar) => bar.event(event),
+            Self::Lines => {
+                if let Some(line) = line(event) {
+                    eprintln!("{line}");
+                }
+            }
+            Self::Quiet => {
+                if let Event::FileDone { outcome: Outcome::Failed { .. }, .. } = event
+                    && let Some(line) = line(event)
+                {
+                    eprintln!("{line}");
+                }
+            }
+            Self::Json => print_json(&serde_json::to_value(event).expect("an event is JSON")),
+        }
+    }
+
+    pub(super) fn end_progress(&self) {
+        if let Self::Bar(bar) = self {
+            bar.bar.finish_and_clear();
+        }
+    }
+
+    pub(super) fn summary(&self, report: &Report) {
+        match self {
+            Self::Bar(_) | Self::Lines => print(&summary(report)),
+            Self::Quiet => {}
+            Self::Json => {
+                let mut finished = serde_json::to_value(report).expect("a report is JSON");
+                finished["event"] = json!("finished");
+                finished["chunks_per_second"] = json!(report.chunks_per_second());
+                print_json(&finished);
+            }
+        }
+    }
+}
+
+impl Bar {
+    fn new() -> Self {
+        let style = ProgressStyle::with_template("{spinner} {bar:30} {pos}/{len} files  {msg}  {elapsed}")
+            .expect("the template is valid");
+        Self { bar: ProgressBar::new(0).with_style(style), counts: Mutex::default() }
+    }
+
+    fn event(&self, event: &Event) {
+        let mut counts = self.counts.lock().expect("nothing panics while counting");
+        match event {
+            Event::Discovered { .. } => counts.found += 1,
+            Event::DiscoveryDone { files } => {
+                counts.found = *files as u64;
+                counts.found_all = true;
+            }
+            Event::Chunked { chunks, .. } => counts.chunks += *chunks as u64,
+            Event::Embedded { chunks } => counts.embedded += *chunks as u64,
+            Event::FileDone { outcome, .. } => {
+                self.bar.inc(1);
+                if let Outcome::Failed { .. } = outcome {
+                    counts.failed += 1;
+                    if let Some(line) = line(event) {
+                        self.bar.suspend(|| eprintln!("{line}"));
+                    }
+                }
+            }
+        }
+        self.bar.set_length(counts.found.max(self.bar.position()));
+        self.bar.set_message(self.message(*counts));
+    }
+
+    fn message(&self, counts: Counts) -> String {
+        let seconds = self.bar.elapsed().as_secs_f64();
+        let rate = if seconds > 0.0 { counts.embedded as f64 / seconds } else { 0.0 };
+        let searching = if counts.found_all { "" } else { ", still searching" };
+        let failed = if counts.failed > 0 { format!(", {} failed", counts.failed) } else { String::new() };
+        format!("{}/{} chunks, {rate:.0}/s{failed}{searching}", counts.embedded, counts.chunks)
+    }
+}
+
+/// What is worth a line of its own; unchanged files are not.
+fn line(event: &Event) -> Option<String> {
+    let Event::FileDone { source, outcome } = event else {
+        return None;
+    };
+    let source = printable(source);
+    match outcome {
+        Outcome::Added { chunks } => Some(format!("added {source} ({})", count(*chunks, "chunk"))),
+        Outcome::Updated { chunks } => Some(format!("updated {source} ({})", count(*chunks, "chunk"))),
+        Outcome::Unchanged => None,
+        Outcome::Skipped { reason } => Some(format!("skipped {source}: {reason}")),
+        Outcome::Failed { reason, advice } => Some(format!("failed {source}: {}; {advice}", printable(reason))),
+    }
+}
+
+fn summary(report: &Report) -> String {
+    let mut lines = vec![
+        format!(
+            "{}: {} added, {} updated, {} unchanged, {} skipped, {} failed",
+            count(report.files, "file"),
+            report.added,
+            report.updated,
+            report.unchanged,
+            report.skipped.len(),
+            report.failed.len()
+        ),
+        format!(
+            "{} in {:.1} s, {:.1} chunks/s",
+            count(report.chunks, "chunk"),
+            report.seconds,
+            report.chunks_per_second()
+        ),
+    ];
+    let skipped =
+        report.skipped.iter().map(|skipped| format!("  skipped {}: {}", printable(&skipped.source), skipped.reason));
+    let failed = report.failed.iter().map(|failed| {
+        format!("  failed {}: {}; {}", printable(&failed.source), printable(&failed.reason), failed.advice)
+    });
+    lines.extend(skipped.chain(failed));
+    lines.join("\n")
+}
+
+fn count(number: usize, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
+/// File names may hold anything, also what a terminal obeys.
+fn printable(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
+}
+
+fn print_json(value: &serde_json::Value) {
+    print(&value.to_string());
+}
+
+/// A reader that has gone away, `| head`, is no reason to stop half-way or to panic.
+fn print(text: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}

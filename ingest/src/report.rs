@@ -1,0 +1,136 @@
+//! What happened to each file, as it happens and at the end.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+
+/// Something worth showing while a run goes on. Sources come in no particular order.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A file to look at was found.
+    Discovered { source: String, bytes: u64 },
+    /// All files there are have been found.
+    DiscoveryDone { files: usize },
+    /// A new or changed file was cut into this many chunks, which are to be embedded.
+    Chunked { source: String, chunks: usize },
+    /// This many more chunks have their vectors.
+    Embedded { chunks: usize },
+    /// Nothing more will happen to this file.
+    FileDone {
+        source: String,
+        #[serde(flatten)]
+        outcome: Outcome,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    Added { chunks: usize },
+    Updated { chunks: usize },
+    Unchanged,
+    Skipped { reason: String },
+    Failed { reason: String, advice: String },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Skipped {
+    pub source: String,
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    pub source: String,
+    pub reason: String,
+    /// What the person can do about it.
+    pub advice: String,
+}
+
+/// The outcome of a run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Report {
+    /// All that were looked at: added, updated, unchanged, skipped and failed.
+    pub files: usize,
+    pub added: usize,
+    pub updated: usize,
+    pub unchanged: usize,
+    pub skipped: Vec<Skipped>,
+    pub failed: Vec<Failure>,
+    /// Written in this run.
+    pub chunks: usize,
+    /// From the first look at a folder to the last acknowledged write.
+    pub seconds: f64,
+    pub stages: StageSeconds,
+}
+
+/// Seconds in which a stage had something to do. They overlap, so that they add up to more than the whole.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct StageSeconds {
+    /// Reading, hashing, extracting, chunking.
+    pub prepare: f64,
+    pub embed: f64,
+    pub index: f64,
+}
+
+impl Report {
+    pub fn chunks_per_second(&self) -> f64 {
+        if self.seconds > 0.0 { self.chunks as f64 / self.seconds } else { 0.0 }
+    }
+
+    fn add(&mut self, source: &str, outcome: &Outcome) {
+        self.files += 1;
+        let source = source.to_owned();
+        match outcome {
+            Outcome::Added { chunks } => {
+                self.added += 1;
+                self.chunks += chunks;
+            }
+            Outcome::Updated { chunks } => {
+                self.updated += 1;
+                self.chunks += chunks;
+            }
+            Outcome::Unchanged => self.unchanged += 1,
+            Outcome::Skipped { reason } => self.skipped.push(Skipped { source, reason: reason.clone() }),
+            Outcome::Failed { reason, advice } => {
+                self.failed.push(Failure { source, reason: reason.clone(), advice: advice.clone() });
+            }
+        }
+    }
+}
+
+/// Tells every event to whoever watches, and counts.
+pub(crate) struct Recorder<Progress> {
+    report: Mutex<Report>,
+    progress: Progress,
+}
+
+impl<Progress: Fn(Event)> Recorder<Progress> {
+    pub(crate) fn new(progress: Progress) -> Self {
+        Self { report: Mutex::default(), progress }
+    }
+
+    pub(crate) fn tell(&self, event: Event) {
+        if let Event::FileDone { source, outcome } = &event {
+            self.report().add(source, outcome);
+        }
+        (self.progress)(event);
+    }
+
+    pub(crate) fn done(&self, source: String, outcome: Outcome) {
+        self.tell(Event::FileDone { source, outcome });
+    }
+
+    /// Lists are sorted by source, because the order in which files are done is chance.
+    pub(crate) fn finish(&self, seconds: f64, stages: StageSeconds) -> Report {
+        let mut report = std::mem::take(&mut *self.report());
+        report.skipped.sort_by(|one, other| one.source.cmp(&other.source));
+        report.failed.sort_by(|one, other| one.source.cmp(&other.source));
+        Report { seconds, stages, ..report }
+    }
+
+    fn report(&self) -> MutexGuard<'_, Report> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,145 @@
+//! Each kind of file that cannot be ingested is reported by name, with a reason, and the rest is ingested.
+
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+
+use footnote_ingest::{Error, IngestOptions, Report};
+
+use crate::files::{self, Folder};
+use crate::knowledge::Knowledge;
+
+/// Ingests the folder beside a good file, which must arrive whatever else there is.
+async fn ingest_beside_a_good_file(folder: &Folder) -> Report {
+    folder.write("good.txt", "Good bread.");
+    let knowledge = Knowledge::new().await;
+    let report = knowledge.ingest(folder.path()).await;
+    assert_eq!(knowledge.sources().await, ["docs/good.txt"], "{report:?}");
+    report
+}
+
+async fn assert_fails(name: &str, content: impl AsRef<[u8]>, reason: &str) {
+    let report = ingest_beside_a_good_file(&Folder::new().with(name, content)).await;
+    let [failure] = report.failed.as_slice() else { panic!("{report:?}") };
+    assert_eq!(failure.source, format!("docs/{name}"));
+    assert!(failure.reason.contains(reason), "{failure:?}");
+    assert!(!failure.advice.is_empty());
+}
+
+async fn assert_skips(folder: &Folder, name: &str, reason: &str) {
+    let report = ingest_beside_a_good_file(folder).await;
+    let [skipped] = report.skipped.as_slice() else { panic!("{report:?}") };
+    assert_eq!(skipped.source, format!("docs/{name}"));
+    assert!(skipped.reason.contains(reason), "{skipped:?}");
+}
+
+#[tokio::test]
+async fn a_folder_that_does_not_exist_is_named_and_nothing_is_written() {
+    let (knowledge, folder) = (Knowledge::new().await, Folder::new().with("good.txt", "Good bread."));
+    let missing = folder.path().join("not-there");
+    let error = knowledge.ingest_with(&[folder.path(), &missing], &IngestOptions::default()).await.unwrap_err();
+    assert!(matches!(error, Error::Paths(_)));
+    assert!(error.to_string().contains("not-there"), "{error}");
+    assert!(knowledge.sources().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_binary_called_txt() {
+    assert_fails("program.txt", [b"\x7fELF\x02\x01\x01".as_slice(), &[0; 200]].concat(), "binary data").await;
+}
+
+#[tokio::test]
+async fn a_truncated_pdf() {
+    let whole = files::pdf(&[&["This file breaks off."; 40]]);
+    assert_fails("cut.pdf", &whole[..whole.len() / 2], "breaks off").await;
+}
+
+#[tokio::test]
+async fn an_encrypted_pdf() {
+    assert_fails("secret.pdf", files::encrypted_pdf(), "encrypted").await;
+}
+
+#[tokio::test]
+async fn a_pdf_without_text() {
+    assert_fails("scan.pdf", files::pdf_without_text(), "no text").await;
+}
+
+#[tokio::test]
+async fn an_empty_file() {
+    assert_skips(&Folder::new().with("empty.txt", ""), "empty.txt", "empty").await;
+}
+
+#[tokio::test]
+async fn a_file_of_another_format() {
+    assert_skips(&Folder::new().with("photo.jpg", b"\xff\xd8\xff\xe0"), "photo.jpg", "not a format").await;
+}
+
+#[tokio::test]
+async fn a_file_of_another_format_that_was_asked_for_has_failed() {
+    let (knowledge, folder) = (Knowledge::new().await, Folder::new().with("photo.jpg", b"\xff\xd8\xff\xe0"));
+    let report = knowledge.ingest(&folder.path().join("photo.jpg")).await;
+    assert_eq!((report.skipped.len(), report.failed.len()), (0, 1), "{report:?}");
+}
+
+#[tokio::test]
+async fn latin_1_text_is_read() {
+    let knowledge = Knowledge::new().await;
+    let folder =
+        Folder::new().with("menu.txt", b"Caf\xe9 cr\xe8me et g\xe2teau \xe0 la fra\xeeche, \xe9t\xe9 comme hiver.");
+    knowledge.ingest(folder.path()).await;
+    assert_eq!(knowledge.text("docs/menu.txt").await, "Café crème et gâteau à la fraîche, été comme hiver.");
+}
+
+#[tokio::test]
+async fn a_symlink_loop() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path().join("inner")).unwrap();
+    symlink(folder.path(), folder.path().join("inner/back")).unwrap();
+    assert_skips(&folder, "inner/back", "loop").await;
+}
+
+#[tokio::test]
+async fn a_symlink_to_itself() {
+    let folder = Folder::new();
+    symlink("round", folder.path().join("round")).unwrap();
+    assert_skips(&folder, "round", "itself").await;
+}
+
+#[tokio::test]
+async fn a_symlink_out_of_the_folder() {
+    let (folder, outside) = (Folder::new(), Folder::new().with("private.txt", "Not asked for."));
+    symlink(outside.path().join("private.txt"), folder.path().join("link.txt")).unwrap();
+    assert_skips(&folder, "link.txt", "out of the folder").await;
+}
+
+#[tokio::test]
+async fn a_pipe_is_not_waited_for() {
+    let folder = Folder::new();
+    let pipe = folder.path().join("pipe.txt");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert_skips(&folder, "pipe.txt", "not a regular file").await;
+    let knowledge = Knowledge::new().await;
+    assert_eq!(knowledge.ingest(&pipe).await.skipped.len(), 1);
+}
+
+#[tokio::test]
+async fn a_file_that_may_not_be_read() {
+    let folder = Folder::new().with("private.txt", "Private.");
+    let file = folder.path().join("private.txt");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o000)).unwrap();
+    if std::fs::read(&file).is_ok() {
+        // The superuser reads everything.
+        return;
+    }
+    let report = ingest_beside_a_good_file(&folder).await;
+    assert_eq!(report.failed[0].source, "docs/private.txt");
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_utf_8() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = Folder::new();
+    let name = std::ffi::OsStr::from_bytes(b"caf\xe9.txt");
+    std::fs::write(folder.path().join(Path::new(name)), "Text.").unwrap();
+    let report = ingest_beside_a_good_file(&folder).await;
+    assert_eq!(report.failed[0].reason, "the name is not valid UTF-8");
+}

@@ -1,0 +1,11 @@
+//! `ingest` as its users see it: the library on real folders with the real engine and embedder, and the program.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up its world should panic")]
+
+mod bad_input;
+mod chunking;
+mod extraction;
+mod files;
+mod folders;
+mod knowledge;
+mod program;

@@ -1,0 +1,145 @@
+//! The `ingest` program: what it prints and how it ends.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::files::Folder;
+
+/// Runs `ingest` with its data in `data`, and none of the environment of whoever runs the tests.
+fn run(data: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ingest"))
+        .args(arguments)
+        .env_clear()
+        .env("FOOTNOTE_DATA_DIR", data.join("state"))
+        .current_dir(data)
+        .output()
+        .unwrap()
+}
+
+fn status(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+struct Place {
+    data: tempfile::TempDir,
+    folder: Folder,
+}
+
+impl Place {
+    fn new(folder: Folder) -> Self {
+        Self { data: tempfile::tempdir().unwrap(), folder }
+    }
+
+    fn ingest(&self, arguments: &[&str]) -> Output {
+        let folder = self.folder.path().to_str().unwrap();
+        run(self.data.path(), &[&[folder], arguments].concat())
+    }
+}
+
+fn good_folder() -> Folder {
+    Folder::new().with("bread.md", "# Bread\n\nFlour, water, salt.\n").with("yeast.txt", "Yeast is a fungus.")
+}
+
+#[test]
+fn a_folder_without_faults_ends_with_0_and_a_summary() {
+    let place = Place::new(good_folder().with("photo.png", b"\x89PNG\r\n\x1a\n\0"));
+    let output = place.ingest(&[]);
+    assert_eq!(status(&output), 0, "{output:?}");
+    let summary = stdout(&output);
+    assert!(
+        summary.starts_with("3 files: 2 added, 0 updated, 0 unchanged, 1 skipped, 0 failed\n2 chunks in "),
+        "{summary}"
+    );
+    assert!(summary.contains(" chunks/s\n"), "{summary}");
+    assert!(summary.contains("  skipped docs/photo.png: not a format"), "{summary}");
+    let lines = stderr(&output);
+    assert!(lines.contains("added docs/bread.md (1 chunk)\n"), "{lines}");
+
+    let again = place.ingest(&[]);
+    assert_eq!(status(&again), 0);
+    assert!(stdout(&again).starts_with("3 files: 0 added, 0 updated, 2 unchanged, 1 skipped, 0 failed\n0 chunks in "));
+}
+
+#[test]
+fn a_file_that_failed_ends_with_1_and_is_named() {
+    let place = Place::new(good_folder().with("noise.txt", [0_u8; 64]));
+    let output = place.ingest(&[]);
+    assert_eq!(status(&output), 1);
+    assert!(stdout(&output).contains("  failed docs/noise.txt: binary data, not text; check what it is"), "{output:?}");
+    assert!(stdout(&output).contains("2 added"));
+}
+
+#[test]
+fn wrong_use_ends_with_2_and_leaves_nothing_behind() {
+    let place = Place::new(good_folder());
+    let folder = place.folder.path().to_str().unwrap();
+    let cases: [(&[&str], &str); 5] = [
+        (&[], "<PATH>"),
+        (&["not-there"], "not-there"),
+        (&[folder, "not-there"], "not-there"),
+        (&[folder, "--no-such-option"], "--no-such-option"),
+        (&[folder, "--root-name", "a/b"], "root name"),
+    ];
+    for (arguments, named) in cases {
+        let output = run(place.data.path(), arguments);
+        assert_eq!(status(&output), 2, "{arguments:?}: {output:?}");
+        assert!(stderr(&output).contains(named), "{arguments:?}: {output:?}");
+        assert!(!place.data.path().join("state").exists());
+    }
+    let output = place.ingest(&["--collection", "no/name"]);
+    assert_eq!(status(&output), 2, "{output:?}");
+}
+
+#[test]
+fn a_store_that_is_not_there_ends_with_3() {
+    let place = Place::new(good_folder());
+    // Nobody listens on the port that was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let output = place.ingest(&["--qdrant-url", &format!("http://127.0.0.1:{port}")]);
+    assert_eq!(status(&output), 3, "{output:?}");
+    let lines = stderr(&output);
+    assert!(lines.contains(&format!("passages are stored at 127.0.0.1:{port}\n")), "{lines}");
+    assert!(lines.contains("error: "), "{lines}");
+}
+
+#[test]
+fn json_lines_tell_the_same() {
+    let place = Place::new(good_folder().with("empty.txt", ""));
+    let output = place.ingest(&["--json", "--tag", "kitchen"]);
+    assert_eq!(status(&output), 0, "{output:?}");
+    assert_eq!(stderr(&output), "");
+    let lines: Vec<serde_json::Value> =
+        stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let done = lines.iter().find(|line| line["source"] == "docs/bread.md" && line["event"] == "file_done").unwrap();
+    assert_eq!((&done["outcome"], &done["chunks"]), (&"added".into(), &1.into()));
+    let finished = lines.last().unwrap();
+    assert_eq!(finished["event"], "finished");
+    assert_eq!((&finished["files"], &finished["added"]), (&3.into(), &2.into()));
+    assert_eq!(finished["skipped"][0]["source"], "docs/empty.txt");
+}
+
+#[test]
+fn quiet_says_nothing_but_failures() {
+    let place = Place::new(good_folder().with("noise.txt", [0_u8; 64]).with("empty.txt", ""));
+    let output = place.ingest(&["--quiet"]);
+    assert_eq!(stdout(&output), "");
+    let lines = stderr(&output);
+    assert_eq!(lines.lines().count(), 1, "{lines}");
+    assert!(lines.starts_with("failed docs/noise.txt: "), "{lines}");
+}
+
+#[test]
+fn a_file_name_cannot_command_the_terminal() {
+    let place = Place::new(Folder::new().with("\u{1b}[2Jwiped.txt", "Text."));
+    let output = place.ingest(&[]);
+    assert!(!stderr(&output).contains('\u{1b}'), "{output:?}");
+    assert!(stderr(&output).contains("[2Jwiped.txt"));
+}

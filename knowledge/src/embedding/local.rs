@@ -1,0 +1,103 @@
+//! all-MiniLM-L6-v2 in this process: 384 numbers a vector, 256 tokens a sequence, no network.
+//!
+//! Texts are tokenised on the blocking pool and embedded by worker threads of their own (`workers`), one unpadded
+//! sequence at a time, so neither ever runs on an async worker. The model itself is `model`.
+
+mod model;
+mod workers;
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
+
+use self::model::SentenceModel;
+use self::workers::{Priority, Workers};
+use super::{EmbeddingIdentity, Error, Tokenizer, pooling};
+
+/// The built-in embedder. Dropping it ends its threads.
+pub struct LocalEmbedder {
+    tokenizer: Tokenizer,
+    workers: Arc<Workers>,
+}
+
+/// The vectors to come of one text's windows, each with its number of tokens.
+type Pending = Vec<(usize, oneshot::Receiver<Result<Vec<f32>, Error>>)>;
+
+impl LocalEmbedder {
+    pub const DIMENSION: usize = 384;
+    pub const MAX_TOKENS: usize = 256;
+
+    /// Loads the model, with one worker for each core. Takes tens of milliseconds of CPU; see [`LocalEmbedder::open`].
+    pub fn load() -> Result<Self, Error> {
+        Self::load_with_workers(available_parallelism().unwrap_or(NonZeroUsize::MIN))
+    }
+
+    pub fn load_with_workers(count: NonZeroUsize) -> Result<Self, Error> {
+        let model = Arc::new(SentenceModel::load()?);
+        let workers = Workers::start(count, || {
+            let mut session = model.session();
+            move |tokens: &[u32]| session.embed(tokens)
+        })?;
+        Ok(Self { tokenizer: Tokenizer::exact()?, workers: Arc::new(workers) })
+    }
+
+    /// [`LocalEmbedder::load`] away from the async workers.
+    pub async fn open() -> Result<Self, Error> {
+        spawn_blocking(Self::load).await.map_err(|stopped| Error::Model(stopped.into()))?
+    }
+
+    pub fn identity() -> EmbeddingIdentity {
+        EmbeddingIdentity {
+            model: "all-MiniLM-L6-v2-int8".to_owned(),
+            dimension: Self::DIMENSION,
+            pooling: "mean".to_owned(),
+        }
+    }
+
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    pub(super) async fn embed_documents(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, Error> {
+        self.embed(texts, Priority::Document).await
+    }
+
+    pub(super) async fn embed_query(&self, text: &str) -> Result<Vec<f32>, Error> {
+        Ok(self.embed_queries(vec![text.to_owned()]).await?.remove(0))
+    }
+
+    pub(super) async fn embed_queries(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, Error> {
+        self.embed(texts, Priority::Query).await
+    }
+
+    pub(super) async fn check(&self) -> Result<(), Error> {
+        self.embed_query("ready").await.map(drop)
+    }
+
+    async fn embed(&self, texts: Vec<String>, priority: Priority) -> Result<Vec<Vec<f32>>, Error> {
+        let (tokenizer, workers) = (self.tokenizer.clone(), Arc::clone(&self.workers));
+        // The first texts are being embedded while the last are tokenised.
+        let submit_all = move || -> Vec<Pending> {
+            let submit = |text: &String| {
+                let windows = tokenizer.sequences(text, Self::MAX_TOKENS).into_iter();
+                windows.map(|tokens| (tokens.len() - 2, workers.submit(tokens, priority))).collect()
+            };
+            texts.iter().map(submit).collect()
+        };
+        let pending = spawn_blocking(submit_all).await.map_err(|stopped| Error::Model(stopped.into()))?;
+
+        let mut vectors = Vec::with_capacity(pending.len());
+        for windows in pending {
+            let mut embedded = Vec::with_capacity(windows.len());
+            for (tokens, vector) in windows {
+                let vector = vector.await.map_err(|_| Error::Model("its worker has stopped".into()))??;
+                embedded.push((tokens, vector));
+            }
+            vectors.push(pooling::weighted_mean(embedded));
+        }
+        Ok(vectors)
+    }
+}

@@ -1,0 +1,180 @@
+//! The threads that embed and the queue they share. Queries overtake documents; within each, first come, first served.
+
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread;
+
+use tokio::sync::oneshot;
+
+use crate::embedding::Error;
+
+#[derive(Clone, Copy)]
+pub(super) enum Priority {
+    Query,
+    Document,
+}
+
+/// Handle of the threads; they end when it is dropped.
+pub(super) struct Workers {
+    queue: Arc<Queue>,
+}
+
+struct Job {
+    tokens: Vec<u32>,
+    reply: oneshot::Sender<Result<Vec<f32>, Error>>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    queries: VecDeque<Job>,
+    documents: VecDeque<Job>,
+    closed: bool,
+}
+
+impl Workers {
+    /// `new_session` makes what each thread embeds one token sequence with.
+    pub(super) fn start<Session>(count: NonZeroUsize, new_session: impl Fn() -> Session) -> Result<Self, Error>
+    where
+        Session: FnMut(&[u32]) -> Result<Vec<f32>, Error> + Send + 'static,
+    {
+        // Made first, so that a thread that cannot be started closes the queue of those before it.
+        let workers = Self { queue: Arc::default() };
+        for number in 0..count.get() {
+            let (queue, session) = (Arc::clone(&workers.queue), new_session());
+            let thread = thread::Builder::new().name(format!("embed-{number}"));
+            thread.spawn(move || work(&queue, session)).map_err(|refused| Error::Model(refused.into()))?;
+        }
+        Ok(workers)
+    }
+
+    /// Dropping the receiver cancels the job unless it has begun.
+    pub(super) fn submit(&self, tokens: Vec<u32>, priority: Priority) -> oneshot::Receiver<Result<Vec<f32>, Error>> {
+        let (reply, vector) = oneshot::channel();
+        let job = Job { tokens, reply };
+        let mut waiting = self.queue.lock();
+        match priority {
+            Priority::Query => waiting.queries.push_back(job),
+            Priority::Document => waiting.documents.push_back(job),
+        }
+        drop(waiting);
+        self.queue.changed.notify_one();
+        vector
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.queue.lock().closed = true;
+        self.queue.changed.notify_all();
+    }
+}
+
+fn work(queue: &Queue, mut session: impl FnMut(&[u32]) -> Result<Vec<f32>, Error>) {
+    while let Some(job) = queue.next() {
+        if job.reply.is_closed() {
+            continue;
+        }
+        // A panic costs its own text, not the thread. Sessions keep no state between runs that it could have broken.
+        let embedded = catch_unwind(AssertUnwindSafe(|| session(&job.tokens)));
+        let embedded = embedded.unwrap_or_else(|_| Err(Error::Model("the model panicked".into())));
+        // Fails only if the caller has gone.
+        let _ = job.reply.send(embedded);
+    }
+}
+
+impl Queue {
+    /// Waits for a job; `None` once the queue is closed.
+    fn next(&self) -> Option<Job> {
+        let idle =
+            |waiting: &mut Waiting| !waiting.closed && waiting.queries.is_empty() && waiting.documents.is_empty();
+        let mut waiting = self.changed.wait_while(self.lock(), idle).expect("nothing panics holding the queue");
+        if waiting.closed {
+            return None;
+        }
+        waiting.queries.pop_front().or_else(|| waiting.documents.pop_front())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().expect("nothing panics holding the queue")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    const ONE: NonZeroUsize = NonZeroUsize::MIN;
+
+    /// One worker that reports the tokens it begins with, then waits to be let go on; 13 makes it panic.
+    fn supervised() -> (Workers, mpsc::Receiver<u32>, mpsc::Sender<()>) {
+        let (begun, begins) = mpsc::channel();
+        let (go, gate) = mpsc::channel();
+        let gate = Mutex::new(Some(gate));
+        let workers = Workers::start(ONE, || {
+            let (begun, gate) = (begun.clone(), gate.lock().unwrap().take().unwrap());
+            move |tokens: &[u32]| {
+                begun.send(tokens[0]).unwrap();
+                gate.recv().unwrap();
+                assert!(tokens[0] != 13, "unlucky");
+                Ok(vec![tokens[0] as f32])
+            }
+        });
+        (workers.unwrap(), begins, go)
+    }
+
+    #[test]
+    fn a_query_overtakes_waiting_documents() {
+        let (workers, begins, go) = supervised();
+        let documents: Vec<_> = (1..=3).map(|id| workers.submit(vec![id], Priority::Document)).collect();
+        assert_eq!(begins.recv().unwrap(), 1);
+        let query = workers.submit(vec![9], Priority::Query);
+        (0..4).for_each(|_| go.send(()).unwrap());
+        assert_eq!(begins.iter().take(3).collect::<Vec<_>>(), [9, 2, 3]);
+        assert_eq!(query.blocking_recv().unwrap().unwrap(), [9.0]);
+        let documents: Vec<_> = documents.into_iter().map(|vector| vector.blocking_recv().unwrap().unwrap()).collect();
+        assert_eq!(documents, [[1.0], [2.0], [3.0]]);
+    }
+
+    #[test]
+    fn a_panic_fails_its_own_text_only() {
+        let (workers, _begins, go) = supervised();
+        let (unlucky, next) = (workers.submit(vec![13], Priority::Query), workers.submit(vec![1], Priority::Query));
+        (0..2).for_each(|_| go.send(()).unwrap());
+        assert!(matches!(unlucky.blocking_recv().unwrap(), Err(Error::Model(_))));
+        assert_eq!(next.blocking_recv().unwrap().unwrap(), [1.0]);
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_not_embedded() {
+        let (workers, begins, go) = supervised();
+        let first = workers.submit(vec![1], Priority::Document);
+        assert_eq!(begins.recv().unwrap(), 1);
+        drop(workers.submit(vec![2], Priority::Document));
+        let third = workers.submit(vec![3], Priority::Document);
+        (0..2).for_each(|_| go.send(()).unwrap());
+        assert_eq!(begins.recv().unwrap(), 3);
+        first.blocking_recv().unwrap().unwrap();
+        third.blocking_recv().unwrap().unwrap();
+    }
+
+    #[test]
+    fn callers_left_waiting_are_told_when_the_workers_go() {
+        let (workers, begins, go) = supervised();
+        let (first, second) = (workers.submit(vec![1], Priority::Query), workers.submit(vec![2], Priority::Query));
+        assert_eq!(begins.recv().unwrap(), 1);
+        drop(workers);
+        go.send(()).unwrap();
+        assert_eq!(first.blocking_recv().unwrap().unwrap(), [1.0]);
+        assert!(second.blocking_recv().is_err());
+    }
+}

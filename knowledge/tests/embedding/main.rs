@@ -1,0 +1,7 @@
+//! Embedders through their public surface: the built-in model against sentence-transformers, the remote one against a
+//! real HTTP server that follows a script.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod local;
+mod openai;
+mod scripted_endpoint;

@@ -1,0 +1,112 @@
+//! Checking what an answer cites: which sentence, which part of which source supports it, and whether it really does.
+//! Deterministic, of the answer and its sources alone.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::source_document::SourceDocument;
+use crate::text::code_points::code_point_range;
+use crate::text::markers::{Marker, markers};
+use crate::text::passage::units;
+
+/// One cited sentence and the part of one source that supports it best.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Citation {
+    /// The source's number.
+    pub n: usize,
+    pub chunk_id: Uuid,
+    /// `[start, end]` in the response, in code points, without the `[n]` behind the sentence.
+    pub sentence: [usize; 2],
+    /// `[start, end]` in the source's `text`, in code points.
+    pub quote: [usize; 2],
+    /// The quote contains the sentence's numbers, its quoted strings and most of its words.
+    pub verified: bool,
+}
+
+/// What a response cites.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct CheckedCitations {
+    /// In the order of the response; one for each pair of sentence and source.
+    pub citations: Vec<Citation>,
+    /// How many numbers in brackets name no source.
+    pub unknown: usize,
+}
+
+/// Finds and checks the citations of `response`, and sets `cited` of each source.
+pub fn check(response: &str, sources: &mut [SourceDocument]) -> CheckedCitations {
+    let mut checked = CheckedCitations::default();
+    let mut seen = BTreeSet::new();
+    for source in sources.iter_mut() {
+        source.cited = false;
+    }
+    for (sentence, marker) in cited_sentences(response) {
+        for n in marker.numbers {
+            let Some(source) = sources.iter_mut().find(|source| source.n == n) else {
+                checked.unknown += 1;
+                continue;
+            };
+            source.cited = true;
+            let Some(sentence) = sentence.clone().filter(|sentence| seen.insert((sentence.start, n))) else { continue };
+            let support = support::best(&response[sentence.clone()], &source.text);
+            checked.citations.push(Citation {
+                n,
+                chunk_id: source.id,
+                sentence: code_point_range(response, &sentence),
+                quote: code_point_range(&source.text, &support.quote),
+                verified: support.verified,
+            });
+        }
+    }
+    checked
+}
+
+/// Each marker with the sentence it belongs to: the one it stands in or behind, or, at the beginning of a line, the
+/// one that follows. A response of markers alone has no sentence.
+fn cited_sentences(response: &str) -> Vec<(Option<Range<usize>>, Marker)> {
+    let code = code_spans(response);
+    let mut markers = markers(response);
+    markers.retain(|marker| !code.iter().any(|code| code.contains(&marker.span.start)));
+    let sentences: Vec<Range<usize>> = units(&without(response, &markers)).into_iter().map(|unit| unit.span).collect();
+    let belongs = |marker: &Marker| {
+        let before = sentences.iter().rfind(|sentence| sentence.start < marker.span.start);
+        let line_start = response[..marker.span.start].rfind('\n').map_or(0, |line_break| line_break + 1);
+        let opens_a_line = response[line_start..marker.span.start].trim().is_empty();
+        let line_end = response[line_start..].find('\n').map_or(response.len(), |length| line_start + length);
+        let behind = || sentences.iter().find(|sentence| (marker.span.end..line_end).contains(&sentence.start));
+        let sentence = if opens_a_line { behind().or(before) } else { before.or_else(behind) };
+        sentence.cloned()
+    };
+    markers.into_iter().map(|marker| (belongs(&marker), marker)).collect()
+}
+
+/// The response with white space in the place of its markers, so that its sentences are found without them. A marker
+/// behind a finished sentence ends it for certain, whatever the next one begins with.
+fn without(response: &str, markers: &[Marker]) -> String {
+    const SENTENCE_ENDS: [char; 9] = ['.', '!', '?', '…', '。', '!', '?', '"', '”'];
+    let mut blanked = String::with_capacity(response.len());
+    for marker in markers {
+        blanked.push_str(&response[blanked.len()..marker.span.start]);
+        let ends_sentence = blanked.trim_end().ends_with(SENTENCE_ENDS);
+        let blank = if ends_sentence { "\n" } else { " " };
+        blanked.push_str(&blank.repeat(marker.span.len()));
+    }
+    blanked.push_str(&response[blanked.len()..]);
+    blanked
+}
+
+/// Inline code and fenced blocks: `argv[1]` cites nothing.
+fn code_spans(response: &str) -> Vec<Range<usize>> {
+    let events = Parser::new(response).into_offset_iter();
+    let code = events
+        .filter(|(event, _)| matches!(event, Event::Code(_) | Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(_)))));
+    code.map(|(_, span)| span).collect()
+}
+
+#[cfg(test)]
+mod tests;

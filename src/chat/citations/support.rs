@@ -1,0 +1,96 @@
+//! The part of a source that supports a sentence best, and whether that is enough.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use crate::text::passage::{Unit, shown, units};
+use crate::text::words::{content_stems, numbers};
+
+/// Most of a sentence's words have to be in its quote. Less, and the quote is about something else; more, and no answer
+/// could put it in its own words.
+const SUPPORTED_SHARE: f32 = 0.6;
+
+/// How much more of the sentence two units of the source must contain than one, to be quoted together.
+const WORTH_A_SECOND_UNIT: f32 = 0.15;
+
+#[derive(Debug, PartialEq)]
+pub(super) struct Support {
+    /// Bytes of the source.
+    pub(super) quote: Range<usize>,
+    pub(super) verified: bool,
+}
+
+/// The one or two neighbouring units of `source` that contain most of the words of `sentence`.
+pub(super) fn best(sentence: &str, source: &str) -> Support {
+    let sentence = shown(sentence);
+    let units = units(source);
+    if let Some(same) = units.iter().find(|unit| shown(&source[unit.span.clone()]) == sentence) {
+        return Support { quote: same.span.clone(), verified: true };
+    }
+    let claim = Claim::of(&sentence);
+    let mut best: Option<(f32, Range<usize>)> = None;
+    for quote in quotes(&units) {
+        let is_pair = units.iter().all(|unit| unit.span != quote);
+        let worth = claim.share_in(&shown(&source[quote.clone()])) - if is_pair { WORTH_A_SECOND_UNIT } else { 0.0 };
+        if best.as_ref().is_none_or(|(most, _)| worth > *most) {
+            best = Some((worth, quote));
+        }
+    }
+    let quote = best.map_or(0..source.len(), |(_, quote)| quote);
+    Support { verified: claim.is_supported_by(&shown(&source[quote.clone()])), quote }
+}
+
+/// Every unit, and every two neighbours.
+fn quotes(units: &[Unit]) -> impl Iterator<Item = Range<usize>> {
+    let single = units.iter().map(|unit| unit.span.clone());
+    single.chain(units.windows(2).map(|pair| pair[0].span.start..pair[1].span.end))
+}
+
+/// What must be found in a quote.
+struct Claim {
+    stems: HashSet<String>,
+    numbers: Vec<String>,
+    /// In lower case.
+    quoted: Vec<String>,
+}
+
+impl Claim {
+    fn of(sentence: &str) -> Self {
+        Self {
+            stems: content_stems(sentence).into_iter().collect(),
+            numbers: numbers(sentence),
+            quoted: quoted(sentence),
+        }
+    }
+
+    /// Of the claim's words, 0 to 1; nothing is supported of a sentence that says nothing.
+    fn share_in(&self, quote: &str) -> f32 {
+        let stems: HashSet<String> = content_stems(quote).into_iter().collect();
+        let found = self.stems.intersection(&stems).count();
+        found as f32 / self.stems.len().max(1) as f32
+    }
+
+    fn is_supported_by(&self, quote: &str) -> bool {
+        let numbers = numbers(quote);
+        let lower = quote.to_lowercase();
+        self.share_in(quote) >= SUPPORTED_SHARE
+            && self.numbers.iter().all(|number| numbers.contains(number))
+            && self.quoted.iter().all(|quoted| lower.contains(quoted))
+    }
+}
+
+/// What stands between quotation marks or backticks: it claims to be written so.
+fn quoted(sentence: &str) -> Vec<String> {
+    const MARKS: [(char, char); 5] = [('"', '"'), ('“', '”'), ('«', '»'), ('「', '」'), ('`', '`')];
+    let mut quoted = Vec::new();
+    for (open, close) in MARKS {
+        let mut rest = sentence;
+        while let Some((inside, after)) = rest.split_once(open).and_then(|(_, after)| after.split_once(close)) {
+            // Punctuation before the closing mark belongs to the sentence around it.
+            quoted.push(inside.trim_end_matches([',', '.', '!', '?']).to_lowercase());
+            rest = after;
+        }
+    }
+    quoted.retain(|quoted| !quoted.trim().is_empty());
+    quoted
+}

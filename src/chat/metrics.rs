@@ -1,0 +1,23 @@
+//! What is counted of turns. Labels are closed sets: no ids, and no names that a client chooses.
+
+use super::{ChatResponse, Error};
+
+pub(super) fn answered(response: &ChatResponse) {
+    let outcome = if response.abstained { "abstained" } else { "answered" };
+    metrics::counter!("footnote_turns_total", "outcome" => outcome).increment(1);
+    let backend = response.backend.to_string();
+    let persisted = if response.session_persisted { "true" } else { "false" };
+    metrics::counter!("footnote_turns_saved_total", "backend" => backend, "persisted" => persisted).increment(1);
+    for (step, milliseconds) in response.timings_ms.steps() {
+        metrics::histogram!("footnote_turn_step_seconds", "step" => step).record(milliseconds / 1e3);
+    }
+}
+
+pub(super) fn failed(error: &Error) {
+    let step = match error {
+        Error::Retrieval(_) => "retrieval",
+        Error::Model(_) => "model",
+    };
+    metrics::counter!("footnote_turns_total", "outcome" => "failed").increment(1);
+    metrics::counter!("footnote_turns_failed_total", "step" => step).increment(1);
+}

@@ -1,0 +1,66 @@
+//! What one turn gives back, in the shape clients see.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::citations::Citation;
+use super::history::HistoryUse;
+use crate::llm::Usage;
+use crate::sessions::Backend;
+use crate::source_document::SourceDocument;
+
+/// The answer to one turn, with its sources and with flags that say whether, and where, the turn was saved.
+#[derive(Debug, Clone, Serialize)]
+pub struct ChatResponse {
+    pub response: String,
+    pub source_documents: Vec<SourceDocument>,
+    pub user_id: String,
+    /// Messages ever appended to the session, this turn's two included.
+    pub conversation_length: u64,
+    /// True only when the store acknowledged this very turn.
+    pub session_persisted: bool,
+    /// Where the session is now: what happened, never a configured name.
+    pub backend: Backend,
+    pub turn_id: Uuid,
+    /// `extractive`, or the model's name.
+    pub answered_by: String,
+    pub abstained: bool,
+    pub standalone_question: String,
+    pub citations: Vec<Citation>,
+    pub history: HistoryUse,
+    pub usage: Usage,
+    pub timings_ms: Timings,
+}
+
+/// Milliseconds spent in each step of the turn.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Timings {
+    pub session: f64,
+    pub embed: f64,
+    pub search: f64,
+    pub llm: f64,
+    pub save: f64,
+}
+
+impl Timings {
+    /// Each step of the turn by its name.
+    pub fn steps(&self) -> [(&'static str, f64); 5] {
+        let Self { session, embed, search, llm, save } = *self;
+        [("session", session), ("embed", embed), ("search", search), ("llm", llm), ("save", save)]
+    }
+}
+
+/// What a listener hears while a turn is under way. Exactly one of [`TurnEvent::Done`] and [`TurnEvent::Failed`] comes,
+/// and it is the last.
+#[derive(Debug)]
+pub enum TurnEvent {
+    /// Before the first word of the answer.
+    Sources {
+        user_id: String,
+        source_documents: Vec<SourceDocument>,
+    },
+    Delta(String),
+    /// After the turn was saved, or could not be.
+    Done(Box<ChatResponse>),
+    Failed(super::Error),
+}

@@ -1,0 +1,179 @@
+//! The command line of `footnote`: one struct per concern, each field with its variable and default.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use footnote_knowledge::options::{EmbeddingOptions, OpenAiOptions, StoreOptions};
+use footnote_knowledge::secret::Secret;
+
+/// Answers questions from your own documents, shows the passages it used, and remembers the conversation.
+#[derive(Debug, Parser)]
+#[command(name = "footnote", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    /// `serve` is the default command, so its options may stand alone.
+    #[command(flatten)]
+    pub serve: ServeOptions,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the chat server (the default command)
+    Serve(Box<ServeOptions>),
+    /// Talk to a running server from the terminal
+    Chat(ChatClientOptions),
+    /// Check everything the server would use, and say what to do about what is wrong
+    Doctor(Box<ServeOptions>),
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ServeOptions {
+    /// Address to listen on; anything but loopback needs --api-key or --allow-anonymous
+    #[arg(long, env = "FOOTNOTE_LISTEN", value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
+    pub listen: String,
+
+    /// Ingest these files and folders at start, while already listening (repeatable)
+    #[arg(long, env = "FOOTNOTE_INGEST", value_name = "PATH", value_delimiter = ',')]
+    pub ingest: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub access: AccessOptions,
+    #[command(flatten)]
+    pub store: StoreOptions,
+    #[command(flatten)]
+    pub embedding: EmbeddingOptions,
+    #[command(flatten)]
+    pub sessions: SessionOptions,
+    #[command(flatten)]
+    pub openai: OpenAiOptions,
+    #[command(flatten)]
+    pub model: ModelOptions,
+    #[command(flatten)]
+    pub log: LogOptions,
+}
+
+/// Who may come in.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Access")]
+pub struct AccessOptions {
+    /// Key that clients send as `Authorization: Bearer KEY` (repeatable; in the variable separated by commas)
+    #[arg(long, env = "FOOTNOTE_API_KEY", value_name = "KEY", value_delimiter = ',', hide_env_values = true)]
+    pub api_key: Vec<Secret>,
+
+    /// Listen beyond loopback without a key
+    #[arg(long, env = "FOOTNOTE_ALLOW_ANONYMOUS")]
+    pub allow_anonymous: bool,
+
+    /// Host name under which this server is reached, besides IP addresses and localhost (repeatable)
+    #[arg(long, env = "FOOTNOTE_ALLOWED_HOST", value_name = "HOST", value_delimiter = ',')]
+    pub allowed_host: Vec<String>,
+}
+
+/// Where conversations are kept.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Sessions")]
+pub struct SessionOptions {
+    /// Where sessions are kept; the default is `redis` when a Redis URL is given, else `embedded`
+    #[arg(long, env = "FOOTNOTE_SESSIONS", value_enum, value_name = "KIND")]
+    pub sessions: Option<SessionsKind>,
+
+    /// Redis or Valkey, e.g. redis://localhost:6379/0
+    #[arg(long, env = "REDIS_URL", value_name = "URL", hide_env_values = true)]
+    pub redis_url: Option<Secret>,
+
+    /// Longest wait for one call to Redis, in milliseconds
+    #[arg(long, env = "FOOTNOTE_REDIS_TIMEOUT", value_name = "MS", default_value_t = 250, value_parser = clap::value_parser!(u64).range(1..))]
+    pub redis_timeout: u64,
+
+    /// Seconds a session lives after its last use; 0 keeps it for ever
+    #[arg(long, env = "FOOTNOTE_SESSION_TTL", value_name = "SECONDS", default_value_t = 3600)]
+    pub session_ttl: u64,
+
+    /// Messages of the conversation that go into the prompt
+    #[arg(long, env = "FOOTNOTE_HISTORY_MESSAGES", value_name = "N", default_value_t = 5)]
+    pub history_messages: usize,
+
+    /// Messages kept per session; the oldest turns go first
+    #[arg(long, env = "FOOTNOTE_MAX_MESSAGES", value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(2..))]
+    pub max_messages: u64,
+}
+
+impl SessionOptions {
+    /// Where sessions are kept: what was asked for, else Redis when there is a URL of one.
+    pub fn kind(&self) -> SessionsKind {
+        let default = if self.redis_url.is_some() { SessionsKind::Redis } else { SessionsKind::Embedded };
+        self.sessions.unwrap_or(default)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SessionsKind {
+    Redis,
+    Embedded,
+    Memory,
+}
+
+/// Which model answers.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Answers")]
+pub struct ModelOptions {
+    /// Chat model to ask for; it, or OPENAI_BASE_URL, turns the remote model on (then the default is gpt-4o-mini)
+    #[arg(long, env = "FOOTNOTE_CHAT_MODEL", value_name = "MODEL")]
+    pub chat_model: Option<String>,
+
+    /// Prompt template to use instead of the built-in one, with {{sources}}, {{history}} and {{question}}
+    #[arg(long, env = "FOOTNOTE_PROMPT", value_name = "FILE")]
+    pub prompt: Option<PathBuf>,
+
+    /// Longest time one answer may take, in seconds
+    #[arg(long, env = "FOOTNOTE_MODEL_TIMEOUT", value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
+    pub model_timeout: u64,
+}
+
+impl ModelOptions {
+    /// What most people have access to when they gave a URL and no name.
+    pub const DEFAULT_CHAT_MODEL: &str = "gpt-4o-mini";
+
+    /// The remote model to use, if one was asked for.
+    pub fn remote_model<'a>(&'a self, openai: &OpenAiOptions) -> Option<&'a str> {
+        match (&self.chat_model, &openai.openai_base_url) {
+            (Some(model), _) => Some(model),
+            (None, Some(_)) => Some(Self::DEFAULT_CHAT_MODEL),
+            (None, None) => None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Logging")]
+pub struct LogOptions {
+    #[arg(long, env = "FOOTNOTE_LOG_FORMAT", value_enum, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+
+    /// What to log, as in `info` or `footnote=debug,warn`
+    #[arg(long, env = "FOOTNOTE_LOG", value_name = "FILTER", default_value = "info")]
+    pub log: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ChatClientOptions {
+    /// The server to talk to
+    #[arg(long, env = "FOOTNOTE_SERVER", value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub server: String,
+
+    /// Key of that server
+    #[arg(long, env = "FOOTNOTE_API_KEY", value_name = "KEY", hide_env_values = true)]
+    pub api_key: Option<Secret>,
+
+    /// Conversation to continue; without it a new one is begun
+    #[arg(long, env = "FOOTNOTE_USER_ID", value_name = "ID")]
+    pub user_id: Option<String>,
+}

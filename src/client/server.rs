@@ -1,0 +1,117 @@
+//! The server's side of the wire, as a terminal client needs it.
+
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use eventsource_stream::Eventsource;
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use serde_json::{Value, json};
+
+use crate::cli::ChatClientOptions;
+use footnote_knowledge::secret::Secret;
+
+/// A running server and the key to it.
+pub(super) struct Server {
+    client: Client,
+    base_url: String,
+    api_key: Option<Secret>,
+}
+
+/// One thing heard while a question is answered.
+pub(super) enum Heard {
+    Sources,
+    Delta(String),
+    /// The whole response.
+    Done(Value),
+}
+
+impl Server {
+    pub(super) fn new(options: &ChatClientOptions) -> anyhow::Result<Self> {
+        // No limit on the whole answer: a long one is still coming, and the server has its own.
+        let client = Client::builder().connect_timeout(Duration::from_secs(5)).build()?;
+        let base_url = options.server.trim_end_matches('/').to_owned();
+        Ok(Self { client, base_url, api_key: options.api_key.clone() })
+    }
+
+    /// Whether a server is there and lets us in.
+    pub(super) async fn check(&self) -> anyhow::Result<()> {
+        let response = self.request(Method::GET, "/readyz").send().await;
+        let response = response.with_context(|| {
+            format!(
+                "there is no server at {}; start one with `footnote serve`, or name it with --server",
+                self.base_url
+            )
+        })?;
+        // Not ready is still a server that answers, and each question tells what it lacks.
+        if response.status().is_client_error() { Err(problem(response).await) } else { Ok(()) }
+    }
+
+    /// Asks; what is heard ends with [`Heard::Done`].
+    pub(super) async fn ask(
+        &self,
+        user_id: &str,
+        question: &str,
+    ) -> anyhow::Result<BoxStream<'static, anyhow::Result<Heard>>> {
+        let body = json!({"message": question, "user_id": user_id, "stream": true});
+        let response =
+            self.request(Method::POST, "/chat").json(&body).send().await.context("the server did not answer")?;
+        if !response.status().is_success() {
+            return Err(problem(response).await);
+        }
+        Ok(heard(response).boxed())
+    }
+
+    pub(super) async fn forget(&self, user_id: &str) -> anyhow::Result<()> {
+        let path = format!("/sessions/{}", utf8_percent_encode(user_id, NON_ALPHANUMERIC));
+        let response = self.request(Method::DELETE, &path).send().await.context("the server did not answer")?;
+        if response.status().is_success() {
+            return Ok(());
+        }
+        let status = response.status();
+        let body: Value = response.json().await.unwrap_or_default();
+        // A conversation that was never begun is as forgotten as can be.
+        if body["code"] == "not_found" { Ok(()) } else { Err(refusal(status, &body)) }
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.client.request(method, format!("{}{path}", self.base_url));
+        match &self.api_key {
+            Some(key) => request.bearer_auth(key.expose()),
+            None => request,
+        }
+    }
+}
+
+fn heard(response: Response) -> impl Stream<Item = anyhow::Result<Heard>> {
+    response.bytes_stream().eventsource().map(|event| {
+        let event = event.context("the connection broke before the answer was complete")?;
+        let data: Value = serde_json::from_str(&event.data).context("the server sent an event that is not JSON")?;
+        match event.event.as_str() {
+            "delta" => Ok(Heard::Delta(data["text"].as_str().unwrap_or_default().to_owned())),
+            "done" => Ok(Heard::Done(data)),
+            "error" => Err(anyhow!("{}", detail(&data).unwrap_or("the server failed and did not say why"))),
+            _ => Ok(Heard::Sources),
+        }
+    })
+}
+
+/// What the server said was wrong.
+async fn problem(response: Response) -> anyhow::Error {
+    let status = response.status();
+    let body: Value = response.json().await.unwrap_or_default();
+    refusal(status, &body)
+}
+
+fn refusal(status: StatusCode, body: &Value) -> anyhow::Error {
+    match detail(body) {
+        Some(detail) => anyhow!("{detail} ({status})"),
+        None => anyhow!("the server answered {status}"),
+    }
+}
+
+fn detail(problem: &Value) -> Option<&str> {
+    problem["detail"].as_str()
+}

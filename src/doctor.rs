@@ -1,0 +1,126 @@
+//! `footnote doctor`: looks at everything that `serve` with the same options would use, and says what to do about what
+//! is wrong. Exit status 0 when nothing is, 1 otherwise.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use footnote_knowledge::collection;
+use footnote_knowledge::embedding::Embedder;
+use footnote_knowledge::vector_store;
+
+use crate::cli::ServeOptions;
+use crate::library::{self, Library};
+use crate::parts;
+use crate::sessions::{Diagnosis, Severity};
+use crate::welcome::hosts_receiving_text;
+
+/// What was found about one part.
+enum Finding {
+    Fine(String),
+    /// Works, and could be better.
+    Advice(String),
+    Wrong(String),
+}
+
+pub async fn examine(options: &ServeOptions) -> anyhow::Result<ExitCode> {
+    let built_in = parts::built_in_embedder(options).await?;
+    let library = parts::library(options, built_in.clone());
+    let mut findings = vec![("documents", documents(&library).await)];
+    findings.extend(sessions(options).await.into_iter().map(|finding| ("sessions", finding)));
+    findings.push(("model", model(options, built_in).await));
+    findings.push(("access", access(options)));
+    findings.push(("text goes to", receivers(options)));
+
+    let mut anything_wrong = false;
+    for (part, finding) in findings {
+        let (mark, text) = match finding {
+            Finding::Fine(text) => ("ok    ", text),
+            Finding::Advice(text) => ("advice", text),
+            Finding::Wrong(text) => {
+                anything_wrong = true;
+                ("WRONG ", text)
+            }
+        };
+        println!("{mark}  {part:<12}  {text}");
+    }
+    Ok(if anything_wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+async fn documents(library: &Library) -> Finding {
+    let opened = match library.open().await {
+        Ok(opened) => opened,
+        Err(error) => return unopened(&error),
+    };
+    if let Err(error) = library.check().await {
+        return Finding::Wrong(chain(error));
+    }
+    match opened.collection.document_count().await {
+        Ok(0) => Finding::Advice(format!(
+            "{} works and is empty: `ingest PATH` or `serve --ingest PATH` brings documents in",
+            library.kind()
+        )),
+        Ok(count) => Finding::Fine(format!("{}, {count} documents in `{}`", library.kind(), opened.collection.name())),
+        Err(error) => Finding::Wrong(chain(error)),
+    }
+}
+
+/// A folder in use is what a running server looks like from outside, and no defect.
+fn unopened(error: &Arc<library::Error>) -> Finding {
+    match error.as_ref() {
+        library::Error::Collection(collection::Error::Store(vector_store::Error::InUse { folder })) => {
+            Finding::Advice(format!("{} is in use by a running server; GET /readyz tells how it is", folder.display()))
+        }
+        library::Error::Collection(_) | library::Error::Embedding(_) => Finding::Wrong(chain(Arc::clone(error))),
+    }
+}
+
+async fn sessions(options: &ServeOptions) -> Vec<Finding> {
+    let sessions = match parts::sessions(options).await {
+        Ok(sessions) => sessions,
+        Err(error) => return vec![Finding::Wrong(format!("{error:#}"))],
+    };
+    if let Err(error) = sessions.check().await {
+        return vec![Finding::Wrong(chain(error))];
+    }
+    let mut findings = vec![Finding::Fine(sessions.backend().to_string())];
+    match sessions.diagnose().await {
+        Ok(diagnoses) => findings.extend(diagnoses.into_iter().map(finding)),
+        Err(error) => findings.push(Finding::Wrong(chain(error))),
+    }
+    findings
+}
+
+fn finding(diagnosis: Diagnosis) -> Finding {
+    match diagnosis.severity {
+        Severity::Advice => Finding::Advice(diagnosis.text),
+        Severity::Objection => Finding::Wrong(diagnosis.text),
+    }
+}
+
+async fn model(options: &ServeOptions, built_in: Option<Arc<Embedder>>) -> Finding {
+    let answerer = match parts::answerer(options, built_in) {
+        Ok(answerer) => answerer,
+        Err(error) => return Finding::Wrong(format!("{error:#}")),
+    };
+    match answerer.check().await {
+        Ok(()) => Finding::Fine(answerer.name().to_owned()),
+        Err(error) => Finding::Wrong(format!("{}: {}", answerer.name(), chain(error))),
+    }
+}
+
+fn access(options: &ServeOptions) -> Finding {
+    match (options.access.api_key.len(), options.access.allow_anonymous) {
+        (0, true) => Finding::Advice(format!("whoever reaches {} may read every document", options.listen)),
+        (0, false) => Finding::Fine(format!("no key: only loopback addresses may be listened on ({})", options.listen)),
+        (keys, _) => Finding::Fine(format!("{keys} API key(s)")),
+    }
+}
+
+fn receivers(options: &ServeOptions) -> Finding {
+    let receivers = hosts_receiving_text(options);
+    Finding::Fine(if receivers.is_empty() { "no other host".to_owned() } else { receivers.join("; ") })
+}
+
+fn chain(error: impl Into<anyhow::Error>) -> String {
+    format!("{:#}", error.into())
+}

@@ -1,0 +1,177 @@
+//! Who may come in: foreign pages are kept out by `Host` and `Origin`, everyone without a key by `Authorization`.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header, uri::Authority};
+use axum::middleware::Next;
+use axum::response::Response;
+use footnote_knowledge::secret::Secret;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::error::ApiError;
+
+/// The rules, worked out once from the options.
+#[derive(Debug, Clone)]
+pub struct AccessRules {
+    /// Digests, so that a comparison takes the same time for any guess, of any length.
+    keys: Vec<[u8; 32]>,
+    allowed_hosts: Vec<String>,
+}
+
+impl AccessRules {
+    pub fn new(keys: &[Secret], allowed_hosts: &[String]) -> Self {
+        Self {
+            keys: keys.iter().map(|key| digest(key.expose())).collect(),
+            allowed_hosts: allowed_hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
+        }
+    }
+
+    fn needs_key(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
+    fn knows_key(&self, headers: &HeaderMap) -> bool {
+        let Some(key) = bearer_token(headers).map(digest) else { return false };
+        // Every key is compared, so that the time does not tell which one was near.
+        self.keys.iter().fold(false, |known, candidate| known | bool::from(candidate.ct_eq(&key)))
+    }
+
+    /// A page of another site reaches a local server under that site's name (DNS rebinding), never under an address,
+    /// so addresses and localhost are always ours.
+    fn knows_host(&self, authority: &str) -> bool {
+        let Ok(authority) = authority.parse::<Authority>() else { return false };
+        let host = authority.host().trim_end_matches('.').to_ascii_lowercase();
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        bare.parse::<IpAddr>().is_ok()
+            || host == "localhost"
+            || host.ends_with(".localhost")
+            || self.allowed_hosts.contains(&host)
+    }
+
+    /// A browser names the page that asks: only a page of this very server may.
+    fn knows_origin(&self, origin: &str, host: Option<&str>) -> bool {
+        let Some((_scheme, authority)) = origin.split_once("://") else { return false };
+        host.is_some_and(|host| host.eq_ignore_ascii_case(authority))
+    }
+}
+
+fn digest(key: &str) -> [u8; 32] {
+    Sha256::digest(key.as_bytes()).into()
+}
+
+fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Refuses what a browser sends on behalf of another site.
+pub(super) async fn refuse_foreign(
+    State(rules): State<AccessRules>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    // HTTP/2 carries the host in the request's target.
+    let host = request
+        .headers()
+        .get(header::HOST)
+        .map(|value| value.to_str().unwrap_or_default())
+        .or_else(|| request.uri().authority().map(Authority::as_str));
+    if let Some(host) = host
+        && !rules.knows_host(host)
+    {
+        let detail =
+            "the Host header names another site; reach this server by its address, or start it with --allowed-host";
+        return Err(ApiError::foreign_origin(detail));
+    }
+    let origin = request.headers().get(header::ORIGIN).map(|value| value.to_str().unwrap_or_default());
+    if let Some(origin) = origin
+        && !rules.knows_origin(origin, host)
+    {
+        return Err(ApiError::foreign_origin(
+            "the Origin header names another site; only this server's own pages may ask",
+        ));
+    }
+    Ok(next.run(request).await)
+}
+
+/// Refuses whoever has no key, when the server has one.
+pub(super) async fn require_key(
+    State(rules): State<AccessRules>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    if rules.needs_key() && !rules.knows_key(request.headers()) {
+        return Err(ApiError::unauthorized());
+    }
+    Ok(next.run(request).await)
+}
+
+/// Proof that the caller may see every session: it has the key, or, where there is none, it is on this machine.
+pub(super) struct MaySeeAllSessions;
+
+impl FromRequestParts<super::AppState> for MaySeeAllSessions {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &super::AppState) -> Result<Self, ApiError> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
+        // A proxy on this machine speaks for others, and says so.
+        let forwarded = parts.headers.contains_key("x-forwarded-for") || parts.headers.contains_key(header::FORWARDED);
+        let local = !forwarded && peer.is_some_and(|address| address.to_canonical().is_loopback());
+        if state.access.needs_key() || local { Ok(Self) } else { Err(ApiError::loopback_only()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules() -> AccessRules {
+        AccessRules::new(&[Secret::new("right")], &["Chat.Example.org".to_owned()])
+    }
+
+    #[test]
+    fn addresses_localhost_and_allowed_names_are_ours() {
+        let ours = [
+            "127.0.0.1:8080",
+            "[::1]:8080",
+            "10.0.0.7",
+            "localhost:8080",
+            "LOCALHOST",
+            "chat.example.org",
+            "app.localhost",
+        ];
+        for host in ours {
+            assert!(rules().knows_host(host), "{host}");
+        }
+        for host in
+            ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "", "a b", "chat.example.org.evil"]
+        {
+            assert!(!rules().knows_host(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn only_the_page_of_this_server_is_no_foreign_origin() {
+        assert!(rules().knows_origin("http://localhost:8080", Some("localhost:8080")));
+        assert!(rules().knows_origin("https://chat.example.org", Some("chat.example.org")));
+        for origin in ["null", "http://localhost:3000", "http://evil.example", "https://localhost"] {
+            assert!(!rules().knows_origin(origin, Some("localhost:8080")), "{origin}");
+        }
+        assert!(!rules().knows_origin("http://localhost:8080", None));
+    }
+
+    #[test]
+    fn only_the_whole_key_opens() {
+        let with = |value: &str| HeaderMap::from_iter([(header::AUTHORIZATION, value.parse().unwrap())]);
+        assert!(rules().knows_key(&with("Bearer right")));
+        assert!(rules().knows_key(&with("bearer right")));
+        for value in ["right", "Basic right", "Bearer righ", "Bearer right1", "Bearer ", "Bearer"] {
+            assert!(!rules().knows_key(&with(value)), "{value}");
+        }
+        assert!(!rules().knows_key(&HeaderMap::new()));
+    }
+}

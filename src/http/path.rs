@@ -1,0 +1,88 @@
+//! Names and numbers out of URLs: ids, cursors and limits.
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRequestParts, Query};
+use axum::http::request::Parts;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use super::error::ApiError;
+use crate::sessions::SessionKey;
+
+pub(super) fn session_key(field: &str, id: &str) -> Result<SessionKey, ApiError> {
+    SessionKey::new(id).map_err(|error| ApiError::invalid_field(field, format!("`{field}` {error}")))
+}
+
+/// The `{id}` of a session's URL.
+pub(super) struct SessionPath(pub(super) SessionKey);
+
+impl<State: Send + Sync> FromRequestParts<State> for SessionPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, ApiError> {
+        let id = raw_id(parts, state).await?;
+        session_key("id", &id).map(Self)
+    }
+}
+
+/// The `{id}` of a document's URL.
+pub(super) struct DocumentPath(pub(super) Uuid);
+
+impl<State: Send + Sync> FromRequestParts<State> for DocumentPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, ApiError> {
+        let id = raw_id(parts, state).await?;
+        let not_an_id = |_| ApiError::invalid_field("id", "`id` is not a document's id; GET /documents lists them");
+        Uuid::parse_str(&id).map(Self).map_err(not_an_id)
+    }
+}
+
+async fn raw_id<State: Send + Sync>(parts: &mut Parts, state: &State) -> Result<String, ApiError> {
+    let undecodable = |_| ApiError::invalid_field("id", "`id` is not valid percent-encoded UTF-8");
+    axum::extract::Path::from_request_parts(parts, state).await.map(|axum::extract::Path(id)| id).map_err(undecodable)
+}
+
+/// What stands behind the `?`; anything unknown there is refused, so that a typing error is no silent success.
+pub(super) struct UrlQuery<Parameters>(pub(super) Parameters);
+
+impl<Parameters: DeserializeOwned, State: Send + Sync> FromRequestParts<State> for UrlQuery<Parameters> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &State) -> Result<Self, ApiError> {
+        let invalid = |error: QueryRejection| ApiError::invalid_field("query", error.body_text());
+        Query::try_from_uri(&parts.uri).map(|Query(parameters)| Self(parameters)).map_err(invalid)
+    }
+}
+
+/// How many entries a page of a listing has: 1 to 100, 50 unless told.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "usize")]
+pub(super) struct PageSize(usize);
+
+impl PageSize {
+    const MAX: usize = 100;
+
+    pub(super) fn get(self) -> usize {
+        self.0
+    }
+}
+
+impl Default for PageSize {
+    fn default() -> Self {
+        Self(50)
+    }
+}
+
+impl TryFrom<usize> for PageSize {
+    type Error = String;
+
+    fn try_from(size: usize) -> Result<Self, String> {
+        if (1..=Self::MAX).contains(&size) {
+            Ok(Self(size))
+        } else {
+            Err(format!("`limit` is {size}; give 1 to {}", Self::MAX))
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! `POST /search`: retrieval alone, with the reasons when asked.
+
+use axum::Json;
+use axum::extract::State;
+use footnote_knowledge::collection::{Candidate, Filter, SearchMode};
+use serde::{Deserialize, Serialize};
+
+use super::AppState;
+use super::body::JsonBody;
+use super::error::ApiError;
+use crate::chat::{Question, TopK};
+use crate::retrieval::source_document;
+use crate::source_document::SourceDocument;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SearchBody {
+    query: String,
+    #[serde(default)]
+    top_k: Option<usize>,
+    #[serde(default)]
+    filter: Option<Filter>,
+    #[serde(default)]
+    mode: Option<SearchMode>,
+    #[serde(default)]
+    explain: bool,
+}
+
+#[derive(Serialize)]
+pub(super) struct SearchResponse {
+    query: String,
+    results: Vec<SourceDocument>,
+    /// Every candidate with its rank and score by each ranking, and why it was dropped if it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explain: Option<Vec<Candidate>>,
+    timings_ms: SearchTimings,
+}
+
+#[derive(Serialize)]
+struct SearchTimings {
+    embed: f64,
+    search: f64,
+}
+
+pub(super) async fn post(
+    State(app): State<AppState>,
+    JsonBody(body): JsonBody<SearchBody>,
+) -> Result<Json<SearchResponse>, ApiError> {
+    let query =
+        Question::parse(body.query).map_err(|error| ApiError::invalid_field("query", format!("`query` {error}")))?;
+    let top_k = body.top_k.map(TopK::parse).transpose();
+    let top_k =
+        top_k.map_err(|error| ApiError::invalid_field("top_k", format!("`top_k` {error}")))?.unwrap_or_default();
+    let filter = body.filter.unwrap_or_default();
+    let found = app.retrieval.search(query.as_str(), &filter, top_k.get(), body.mode.unwrap_or_default()).await?;
+
+    let hits = found.result.hits.into_iter().enumerate();
+    Ok(Json(SearchResponse {
+        query: query.as_str().to_owned(),
+        results: hits.map(|(index, hit)| source_document(index + 1, hit)).collect(),
+        explain: body.explain.then_some(found.result.candidates),
+        timings_ms: SearchTimings { embed: found.embed.as_secs_f64() * 1e3, search: found.search.as_secs_f64() * 1e3 },
+    }))
+}

@@ -1,0 +1,82 @@
+//! Answers in the sources' own words: the sentences that support an answer best, each followed by the number of its
+//! source, or the sentence that says there is none.
+//!
+//! In four steps: what could be quoted ([`candidates`]), which of it speaks to the question ([`ranking`]), which of that
+//! to say ([`selection`]), and how ([`composition`]).
+
+mod candidates;
+mod composition;
+mod ranking;
+mod selection;
+
+use std::fmt;
+use std::sync::Arc;
+
+use footnote_knowledge::embedding::Embedder;
+use futures::{StreamExt, stream};
+use tokio::time::Instant;
+
+use candidates::Candidate;
+use composition::Sentence;
+
+use crate::llm::{Answer, Completion, Error, Event, Finish, Question, Usage, abstention};
+use crate::source_document::SourceDocument;
+
+#[derive(Clone)]
+pub struct Extractive {
+    embedder: Arc<Embedder>,
+}
+
+impl Extractive {
+    pub const NAME: &str = "extractive";
+
+    pub fn new(embedder: Arc<Embedder>) -> Self {
+        Self { embedder }
+    }
+
+    /// One delta per sentence; all of them are known before the first is given.
+    pub async fn answer(&self, question: Question, deadline: Instant) -> Result<Answer, Error> {
+        let asked = Instant::now();
+        let sentences = tokio::time::timeout_at(deadline, self.sentences(question.standalone, question.sources))
+            .await
+            .map_err(|_| Error::Timeout { silence: asked.elapsed() })??;
+        let abstained = sentences.is_empty();
+        let pieces =
+            if abstained { vec![abstention::NOT_IN_THE_DOCUMENTS.to_owned()] } else { composition::compose(sentences) };
+        let done = Completion { usage: Usage::default(), abstained, finish: Finish::Complete };
+        let events = pieces.into_iter().map(Event::Delta).chain([Event::Done(done)]);
+        Ok(stream::iter(events.map(Ok).collect::<Vec<_>>()).boxed())
+    }
+
+    /// What to say, in order; nothing if nothing supports an answer.
+    async fn sentences(&self, question: String, sources: Vec<SourceDocument>) -> Result<Vec<Sentence>, Error> {
+        let gather = move || (candidates::gather(&question, &sources), question);
+        // Taking the sources apart is work for the CPU, more of it the more sources there are.
+        let (candidates, question) =
+            tokio::task::spawn_blocking(gather).await.map_err(|stopped| failed(stopped.into()))?;
+        if candidates.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut texts = vec![question.clone()];
+        texts.extend(candidates.iter().map(Candidate::in_context));
+        let mut vectors = self.embedder.embed_queries(texts).await.map_err(|error| failed(error.into()))?;
+        let similarities = vectors.split_off(1).iter().map(|vector| dot(&vectors[0], vector)).collect::<Vec<f32>>();
+        let ranked = ranking::rank(&question, candidates, &similarities);
+        Ok(selection::select(ranked))
+    }
+}
+
+fn failed(cause: crate::llm::Cause) -> Error {
+    Error::Embedding(cause)
+}
+
+/// The cosine: vectors of the embedder have unit length.
+fn dot(one: &[f32], other: &[f32]) -> f32 {
+    one.iter().zip(other).map(|(a, b)| a * b).sum()
+}
+
+impl fmt::Debug for Extractive {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(Self::NAME)
+    }
+}

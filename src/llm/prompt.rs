@@ -1,0 +1,113 @@
+//! What a remote model is sent: a system message, and a user message made from a template by putting the sources, the
+//! previous conversation and the question into it, each once.
+//!
+//! Values are copied, never read as a template: a document that contains `{{question}}` stays text. Each source stands
+//! between two lines of tildes that are longer than any run of tildes in any source, so no document can close its own
+//! fence and speak outside of it.
+
+mod template;
+
+use std::fmt::Write;
+use std::path::Path;
+
+pub use template::InvalidTemplate;
+use template::{Placeholder, Template};
+
+use crate::llm::{Message, Question, Role};
+use crate::source_document::SourceDocument;
+use crate::text::markers::without_markers;
+
+const DEFAULT_SYSTEM: &str = include_str!("../prompts/answer_system.txt");
+const DEFAULT_USER: &str = include_str!("../prompts/answer_user.txt");
+
+/// The templates of both messages, checked when they are loaded.
+#[derive(Debug, Clone)]
+pub struct PromptTemplates {
+    system: String,
+    user: Template,
+}
+
+/// The two messages a model is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prompt {
+    pub system: String,
+    pub user: String,
+}
+
+impl PromptTemplates {
+    /// The built-in templates, each replaced by a file where one is given. The user message's template must contain
+    /// `{{sources}}`, `{{history}}` and `{{question}}`, each once; the system message's template has no placeholders.
+    pub fn load(system: Option<&Path>, user: Option<&Path>) -> Result<Self, InvalidTemplate> {
+        Ok(Self {
+            system: template::parse_fixed(&template::read(system, DEFAULT_SYSTEM)?)?,
+            user: Template::parse(&template::read(user, DEFAULT_USER)?)?,
+        })
+    }
+
+    pub fn render(&self, question: &Question) -> Prompt {
+        let sources = sources_block(&question.sources);
+        let history = history_block(&question.history);
+        let user = self.user.fill(|placeholder| match placeholder {
+            Placeholder::Sources => &sources,
+            Placeholder::History => &history,
+            Placeholder::Question => question.message.trim(),
+        });
+        Prompt { system: self.system.clone(), user }
+    }
+}
+
+/// `[n] title — heading` and the text between fences, for each source.
+fn sources_block(sources: &[SourceDocument]) -> String {
+    if sources.is_empty() {
+        return "(no passage of the documents matches the question)".to_owned();
+    }
+    let fence = "~".repeat(fence_length(sources));
+    let mut block = String::new();
+    for source in sources {
+        let title = one_line(&source.title);
+        let heading = source.heading.as_deref().map(one_line).filter(|heading| !heading.is_empty());
+        let separator = if block.is_empty() { "" } else { "\n\n" };
+        let label = heading.map_or_else(|| title.clone(), |heading| format!("{title} — {heading}"));
+        write!(block, "{separator}[{}] {label}\n{fence}\n{}\n{fence}", source.n, source.text.trim_matches('\n'))
+            .expect("writing to a String does not fail");
+    }
+    block
+}
+
+/// Longer than the longest run of tildes in the sources, and at least four: CommonMark's rule for code fences.
+fn fence_length(sources: &[SourceDocument]) -> usize {
+    let texts = sources.iter().map(|source| source.text.as_str());
+    let longest_run = texts.flat_map(|text| text.split(|c| c != '~')).map(str::len).max();
+    (longest_run.unwrap_or(0) + 1).max(4)
+}
+
+/// A title or heading as a label: on one line, of a bounded length, so that it cannot look like a source of its own.
+fn one_line(label: &str) -> String {
+    const LONGEST_LABEL: usize = 200;
+    let words = label.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ").chars().take(LONGEST_LABEL).collect()
+}
+
+/// `Previous conversation:` and a line per message, then an empty line; nothing when there is no history.
+///
+/// Further lines of a message are indented, so that none of them begins with `You:` or `Bot:`. The `[n]` of earlier
+/// answers are left out: they are numbers of earlier sources and would be taken for numbers of these.
+fn history_block(history: &[Message]) -> String {
+    if history.is_empty() {
+        return String::new();
+    }
+    let mut block = String::from("Previous conversation:\n");
+    for message in history {
+        let (speaker, content) = match message.role {
+            Role::User => ("You", message.content.trim().to_owned()),
+            Role::Assistant => ("Bot", without_markers(message.content.trim())),
+        };
+        let content = content.lines().collect::<Vec<_>>().join("\n  ");
+        writeln!(block, "{speaker}: {content}").expect("writing to a String does not fail");
+    }
+    block.push('\n');
+    block
+}
+
+#[cfg(test)]
+mod tests;

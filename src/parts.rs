@@ -1,0 +1,97 @@
+//! Opens what the options name: documents, sessions and the model. `serve` puts the parts together, `doctor` looks at
+//! each of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use footnote_knowledge::embedding::{Embedder, LocalEmbedder};
+use footnote_knowledge::options::EmbedderKind;
+
+use crate::chat::ChatOptions;
+use crate::cli::{self, ServeOptions, SessionsKind};
+use crate::library::Library;
+use crate::llm::prompt::PromptTemplates;
+use crate::llm::{Answerer, Extractive, OpenAiChat, OpenAiChatOptions, Retries, Timeouts};
+use crate::sessions::{SessionOptions, Sessions, StoreChoice};
+
+/// Everything a turn of chat needs.
+pub(crate) struct Parts {
+    pub(crate) library: Library,
+    pub(crate) sessions: Sessions,
+    pub(crate) answerer: Answerer,
+    pub(crate) chat_options: ChatOptions,
+}
+
+/// What is merely down is no error here; what only a person can mend is.
+pub(crate) async fn open(options: &ServeOptions) -> anyhow::Result<Parts> {
+    let built_in = built_in_embedder(options).await?;
+    let library = library(options, built_in.clone());
+    let answerer = answerer(options, built_in)?;
+    let sessions = sessions(options).await?;
+    if let Err(error) = library.open().await {
+        if error.needs_a_person_before_start() {
+            return Err(anyhow::Error::new(error));
+        }
+        tracing::warn!(error = format!("{:#}", anyhow::Error::new(error)), "documents cannot be searched yet");
+    }
+    let chat_options = ChatOptions {
+        history_messages: options.sessions.history_messages,
+        model_timeout: Duration::from_secs(options.model.model_timeout),
+    };
+    Ok(Parts { library, sessions, answerer, chat_options })
+}
+
+pub(crate) async fn sessions(options: &ServeOptions) -> anyhow::Result<Sessions> {
+    let cli::SessionOptions { redis_url, redis_timeout, session_ttl, max_messages, history_messages, .. } =
+        &options.sessions;
+    let store = match options.sessions.kind() {
+        SessionsKind::Redis => StoreChoice::Redis {
+            url: redis_url.clone().context("--sessions redis needs --redis-url (or REDIS_URL)")?,
+            timeout: Duration::from_millis(*redis_timeout),
+        },
+        SessionsKind::Embedded => StoreChoice::Embedded { data_dir: options.store.data_dir.clone() },
+        SessionsKind::Memory => StoreChoice::Memory,
+    };
+    let defaults = SessionOptions::new(store);
+    let session_options = SessionOptions {
+        ttl: (*session_ttl > 0).then(|| Duration::from_secs(*session_ttl)),
+        max_messages: usize::try_from(*max_messages)?,
+        recent_messages: defaults.recent_messages.max(*history_messages),
+        ..defaults
+    };
+    Sessions::open(session_options).await.context("the sessions cannot be opened")
+}
+
+/// The built-in model, where anything needs it: once in a process, for documents and for extractive answers alike.
+pub(crate) async fn built_in_embedder(options: &ServeOptions) -> anyhow::Result<Option<Arc<Embedder>>> {
+    let embeds = options.embedding.embedder == EmbedderKind::Local;
+    let answers = options.model.remote_model(&options.openai).is_none();
+    if !embeds && !answers {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(Embedder::Local(LocalEmbedder::open().await?))))
+}
+
+pub(crate) fn library(options: &ServeOptions, built_in: Option<Arc<Embedder>>) -> Library {
+    let built_in = built_in.filter(|_| options.embedding.embedder == EmbedderKind::Local);
+    Library::new(options.store.clone(), options.embedding.clone(), options.openai.clone(), built_in)
+}
+
+/// The remote model that was asked for, else the extractive answerer, which compares sentences with `built_in`.
+pub(crate) fn answerer(options: &ServeOptions, built_in: Option<Arc<Embedder>>) -> anyhow::Result<Answerer> {
+    let prompt = PromptTemplates::load(None, options.model.prompt.as_deref())?;
+    let Some(model) = options.model.remote_model(&options.openai) else {
+        let embedder = built_in.context("the extractive answerer needs the built-in model")?;
+        return Ok(Answerer::Extractive(Extractive::new(embedder)));
+    };
+    let remote = OpenAiChat::new(OpenAiChatOptions {
+        base_url: options.openai.base_url().to_owned(),
+        api_key: options.openai.openai_api_key.clone(),
+        model: model.to_owned(),
+        prompt,
+        timeouts: Timeouts::default(),
+        retries: Retries::default(),
+    })?;
+    Ok(Answerer::OpenAi(Box::new(remote)))
+}

@@ -1,0 +1,86 @@
+//! Making a question stand alone: deciding whether a message depends on the conversation, and if so putting what it
+//! refers to back into it. Rules of English, no model; a message that they do not touch is searched for as it is.
+//!
+//! Most messages stand alone, and words of earlier turns in front of those make retrieval worse. So the rules fire on
+//! plain signs only ([`dependence`]), and what is put in front is one earlier question, not the conversation.
+
+mod dependence;
+
+use dependence::{Dependence, Mention};
+
+use crate::text::topic::topic_of;
+
+/// The question to search with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standalone {
+    pub question: String,
+    /// The message needs the conversation to be understood.
+    pub depends: bool,
+    /// Why, for `explain`; empty if it stands alone.
+    pub reasons: Vec<&'static str>,
+}
+
+/// How far back a chain of dependent messages is followed.
+const MESSAGES_BACK: usize = 4;
+
+/// A longer earlier question would outweigh the message; of such, only the last message's own words are used.
+const LONGEST_CONTEXT_CHARS: usize = 200;
+
+/// The message as a question of its own. `previous_user_messages` is oldest first and without `message`.
+pub fn standalone_question(message: &str, previous_user_messages: &[&str]) -> Standalone {
+    let recent = &previous_user_messages[previous_user_messages.len().saturating_sub(MESSAGES_BACK)..];
+    let context = recent
+        .iter()
+        .fold(None, |before: Option<Understood>, previous| Some(understand(previous.trim(), before.as_ref()).1));
+    understand(message.trim(), context.as_ref()).0
+}
+
+/// A message as later ones may refer to it.
+struct Understood {
+    /// The message itself, in the user's words.
+    message: String,
+    /// The same, standing alone.
+    question: String,
+    /// What it is about, where that is certain.
+    topic: Option<String>,
+}
+
+fn understand(message: &str, before: Option<&Understood>) -> (Standalone, Understood) {
+    let dependence = Dependence::of(message);
+    let (question, topic) = match before {
+        Some(before) if dependence.depends() => put_back(message, &dependence, before),
+        _ => (message.to_owned(), topic_of(message)),
+    };
+    let depends = before.is_some() && dependence.depends();
+    let reasons = if depends { dependence.reasons() } else { Vec::new() };
+    let understood = Understood { message: message.to_owned(), question: question.clone(), topic };
+    (Standalone { question, depends, reasons }, understood)
+}
+
+/// The question that a dependent message asks, and what it is about.
+fn put_back(message: &str, dependence: &Dependence, before: &Understood) -> (String, Option<String>) {
+    if let Some(topic) = &before.topic {
+        if let Some(instead) = dependence.asked_instead(message) {
+            // "What is A?" – "What about B?"
+            return (before.question.replacen(topic.as_str(), instead, 1), Some(instead.to_owned()));
+        }
+        if let Some(mention) = dependence.replaceable_mention() {
+            return (replace(message, mention, topic), Some(topic.clone()));
+        }
+    }
+    let context =
+        if before.question.chars().count() <= LONGEST_CONTEXT_CHARS { &before.question } else { &before.message };
+    let context: String = context.chars().take(LONGEST_CONTEXT_CHARS).collect();
+    let separator = if context.ends_with(['?', '.', '!', '?', '。', '!']) { " " } else { ". " };
+    (format!("{context}{separator}{message}"), before.topic.clone())
+}
+
+/// The message with the topic in the place of the word that stands for it, without the connective in front.
+fn replace(message: &str, mention: &Mention, topic: &str) -> String {
+    let possessive = if mention.possessive { "'s" } else { "" };
+    let begun = dependence::without_connective(&message[..mention.span.start]);
+    format!("{begun}{topic}{possessive}{}", &message[mention.span.end..])
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,10 @@
+-- Deletes a session and leaves a tombstone, so that a turn that began before is not saved after.
+--
+-- KEYS: session, messages, turns, tombstone
+-- ARGV: now, the tombstone's life, an epoch for the tombstone of a session that lost its own (milliseconds)
+local found = redis.call('HMGET', KEYS[1], 'epoch', 'last_activity')
+if redis.call('DEL', KEYS[1], KEYS[2], KEYS[3]) == 0 then
+  return { 'absent' }
+end
+redis.call('SET', KEYS[4], (found[1] or ARGV[3]) .. ' ' .. ARGV[1], 'PX', ARGV[2])
+return { 'deleted', found[2] or '0' }

@@ -1,0 +1,95 @@
+//! Appending the turns that waited for the store, once, in order: before anything else happens to their session, and in
+//! the background as soon as the store is back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use super::error::Error;
+use super::key::SessionKey;
+use super::store::{Append, Appended};
+use super::{Inner, log};
+
+/// Between attempts, while the store is reachable but takes no turns: the first delay doubles up to the longest.
+const FIRST_DELAY: Duration = Duration::from_millis(250);
+const LONGEST_DELAY: Duration = Duration::from_secs(5);
+
+impl Inner {
+    /// Appends what waits for this session. The caller holds the session's lock.
+    pub(super) async fn replay(&self, key: &SessionKey) -> Result<(), Error> {
+        while let Some(append) = self.pending.oldest(key) {
+            if self.is_expired(&append) {
+                self.give_up(key, "expired");
+                continue;
+            }
+            match self.store.append(key, &append).await {
+                Ok(Appended::Saved { epoch, seq, trimmed }) => {
+                    self.pending.remove_oldest(key);
+                    self.ram.add_turn(key, &append, epoch, seq, trimmed).await;
+                }
+                Ok(Appended::Repeated { .. }) => self.pending.remove_oldest(key),
+                Ok(Appended::Deleted) => self.give_up(key, "deleted"),
+                Err(error) if error.is_outage() => return Err(error),
+                Err(error) => {
+                    log(&error, "cannot save a turn that waited");
+                    self.give_up(key, "damaged");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends what waits for any session. A failure in one does not keep the others waiting.
+    pub(super) async fn replay_all(&self) {
+        let mut failed = None;
+        for key in self.pending.sessions() {
+            let _lock = self.locks.lock(&key).await;
+            failed = self.replay(&key).await.err().or(failed);
+        }
+        if let Some(error) = failed {
+            log(&error, "cannot save the turns that wait");
+        }
+    }
+
+    /// A session would have ended its life by now if the turn had been saved at its time.
+    fn is_expired(&self, append: &Append) -> bool {
+        self.ttl.is_some_and(|ttl| append.waited() >= ttl)
+    }
+
+    fn give_up(&self, key: &SessionKey, reason: &'static str) {
+        self.pending.remove_oldest(key);
+        metrics::counter!("footnote_session_turns_lost_total", "reason" => reason).increment(1);
+    }
+}
+
+/// The background task; ends when it is dropped.
+#[derive(Debug)]
+pub(super) struct Replayer(JoinHandle<()>);
+
+impl Replayer {
+    pub(super) fn start(inner: &Arc<Inner>) -> Self {
+        Self(tokio::spawn(run(Arc::clone(inner))))
+    }
+}
+
+impl Drop for Replayer {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn run(inner: Arc<Inner>) {
+    loop {
+        inner.pending.any().await;
+        let mut delay = FIRST_DELAY;
+        while inner.pending.turns() > 0 {
+            inner.store.reachable().await;
+            inner.replay_all().await;
+            if inner.pending.turns() > 0 {
+                tokio::time::sleep(delay).await;
+                delay = (2 * delay).min(LONGEST_DELAY);
+            }
+        }
+    }
+}

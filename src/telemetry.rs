@@ -1,0 +1,53 @@
+//! Logs and metrics: how they are set up. What is measured stands where it happens.
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use std::sync::OnceLock;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+use crate::cli::{LogFormat, LogOptions};
+
+/// Seconds; from a warm read of a session to a slow model.
+const DURATION_BUCKETS: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0];
+
+/// Logs to standard error, so that standard output stays for what a command says.
+pub fn start_tracing(options: &LogOptions) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&options.log)
+        .map_err(|error| anyhow::anyhow!("--log {:?} is no filter: {error}", options.log))?;
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match options.log_format {
+        LogFormat::Text => subscriber.init(),
+        LogFormat::Json => subscriber.json().flatten_event(true).with_span_events(FmtSpan::NONE).init(),
+    }
+    Ok(())
+}
+
+/// The process's metrics, ready to be rendered.
+#[derive(Clone)]
+pub struct Metrics(PrometheusHandle);
+
+impl Metrics {
+    /// One recorder serves the whole process, however many servers a test starts in it.
+    pub fn install() -> anyhow::Result<Self> {
+        static INSTALLED: OnceLock<PrometheusHandle> = OnceLock::new();
+        if let Some(handle) = INSTALLED.get() {
+            return Ok(Self(handle.clone()));
+        }
+        let recorder = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &DURATION_BUCKETS)?
+            .build_recorder();
+        let handle = recorder.handle();
+        // Two threads may come here at once; the second finds the first one's recorder.
+        if metrics::set_global_recorder(recorder).is_ok() {
+            let _ = INSTALLED.set(handle);
+        }
+        Ok(Self(INSTALLED.wait().clone()))
+    }
+
+    /// The Prometheus text format, version 0.0.4.
+    pub fn render(&self) -> String {
+        self.0.run_upkeep();
+        self.0.render()
+    }
+}

@@ -1,0 +1,177 @@
+//! Whatever a client sends wrong is answered with a problem that names it, and the server goes on as before.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::test_app::{Answer, TestApp, answer};
+
+/// A problem as RFC 9457 has it, with this status and code.
+#[track_caller]
+fn expect_problem(answer: &Answer, status: StatusCode, code: &str) {
+    assert_eq!((answer.status, answer.body["code"].as_str()), (status, Some(code)), "{}", answer.body);
+    assert_eq!(answer.headers["content-type"], "application/problem+json");
+    assert_eq!(answer.body["status"], status.as_u16());
+    for member in ["type", "title", "detail", "request_id"] {
+        assert!(answer.body[member].as_str().is_some_and(|text| !text.is_empty()), "no {member} in {}", answer.body);
+    }
+    assert_eq!(answer.headers["x-request-id"], answer.body["request_id"].as_str().unwrap());
+}
+
+/// Posts each body to /chat and expects a 422 that names the field.
+async fn expect_refused_fields(app: &TestApp, cases: Vec<(Value, &str)>) {
+    for (body, field) in cases {
+        let answer = app.post("/chat", body).await;
+        expect_problem(&answer, StatusCode::UNPROCESSABLE_ENTITY, "invalid_request");
+        assert_eq!(answer.body["field"], field, "{}", answer.body);
+        assert!(answer.body["detail"].as_str().unwrap().contains(field), "{}", answer.body);
+    }
+}
+
+async fn still_answers(app: &TestApp) {
+    assert_eq!(app.get("/healthz").await.status, StatusCode::OK);
+    assert_eq!(app.ask("somebody", "What is a chunk?").await["conversation_length"], 2);
+}
+
+async fn small_app() -> TestApp {
+    TestApp::builder().document("chunks.md", "# Chunks\n\nA chunk is a passage of a document.\n").start().await
+}
+
+#[tokio::test]
+async fn each_wrong_field_is_named() {
+    let app = small_app().await;
+    let long_message = "x".repeat(1_000_000);
+    expect_refused_fields(
+        &app,
+        vec![
+            (json!({}), "message"),
+            (json!({"message": ""}), "message"),
+            (json!({"message": " \n\t"}), "message"),
+            (json!({"message": long_message}), "message"),
+            (json!({"message": 7}), "message"),
+            (json!({"message": null}), "message"),
+            (json!({"message": "hi", "user_id": "a\u{7}b"}), "user_id"),
+            (json!({"message": "hi", "user_id": "x".repeat(300)}), "user_id"),
+            (json!({"message": "hi", "user_id": ""}), "user_id"),
+            (json!({"message": "hi", "user_id": 12}), "user_id"),
+            (json!({"message": "hi", "user_id": "a", "session_id": "b"}), "user_id"),
+            (json!({"message": "hi", "stream": "yes"}), "stream"),
+            (json!({"message": "hi", "top_k": 0}), "top_k"),
+            (json!({"message": "hi", "top_k": 51}), "top_k"),
+            (json!({"message": "hi", "top_k": -1}), "top_k"),
+            (json!({"message": "hi", "filter": {"tag": "x"}}), "filter.tag"),
+            (json!({"message": "hi", "filter": {"tags": "x"}}), "filter.tags"),
+            (json!({"message": "hi", "mesage": "x"}), "mesage"),
+        ],
+    )
+    .await;
+    still_answers(&app).await;
+}
+
+#[tokio::test]
+async fn a_message_of_exactly_32_kib_is_taken() {
+    let app = small_app().await;
+    let message = format!("What is a chunk? {}", "x".repeat(32 * 1024 - 17));
+    assert_eq!(message.len(), 32 * 1024);
+    assert_eq!(app.ask("long", &message).await["conversation_length"], 2);
+    expect_refused_fields(&app, vec![(json!({"message": format!("{message}x")}), "message")]).await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_json_is_refused() {
+    let app = small_app().await;
+    let chat = || app.request("POST", "/chat").header("content-type", "application/json");
+    for body in ["", "{", "{\"message\": \"hi\"", "{\"message\": \"hi\"} trailing", "message=hi"] {
+        expect_problem(&answer(chat().body(body)).await, StatusCode::BAD_REQUEST, "invalid_json");
+    }
+    let invalid_utf8 = b"{\"message\": \"\xff\xfe\"}".to_vec();
+    expect_problem(&answer(chat().body(invalid_utf8)).await, StatusCode::BAD_REQUEST, "invalid_json");
+
+    let untyped = app.request("POST", "/chat").body("{\"message\": \"hi\"}");
+    expect_problem(&answer(untyped).await, StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type");
+    let form = app.request("POST", "/chat").header("content-type", "text/plain").body("{\"message\": \"hi\"}");
+    expect_problem(&answer(form).await, StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type");
+    still_answers(&app).await;
+}
+
+#[tokio::test]
+async fn a_body_over_one_mebibyte_is_refused() {
+    let app = small_app().await;
+    let body = json!({"message": "x".repeat(1024 * 1024)});
+    expect_problem(&app.post("/chat", body).await, StatusCode::PAYLOAD_TOO_LARGE, "body_too_large");
+    still_answers(&app).await;
+}
+
+#[tokio::test]
+async fn a_body_that_never_ends_is_cut_off() {
+    let app = small_app().await;
+    let address = app.url.strip_prefix("http://").unwrap();
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /chat HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+    );
+    connection.write_all(head.as_bytes()).await.unwrap();
+    let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
+    // The server stops reading some time after the first mebibyte, so that writing fails or an answer is there.
+    let (mut reader, mut writer) = connection.into_split();
+    let writing = tokio::spawn(async move { while writer.write_all(chunk.as_bytes()).await.is_ok() {} });
+    let mut response = Vec::new();
+    let _ = tokio::time::timeout(Duration::from_secs(30), reader.read_to_end(&mut response))
+        .await
+        .expect("the server ends it");
+    let response = String::from_utf8_lossy(&response).into_owned();
+    assert!(response.starts_with("HTTP/1.1 413"), "{response}");
+    drop(reader);
+    tokio::time::timeout(Duration::from_secs(30), writing).await.expect("the connection is closed").unwrap();
+    still_answers(&app).await;
+}
+
+#[tokio::test]
+async fn unknown_routes_and_wrong_methods_are_problems_too() {
+    let app = small_app().await;
+    expect_problem(&app.get("/nowhere").await, StatusCode::NOT_FOUND, "not_found");
+    expect_problem(&app.get("/").await, StatusCode::NOT_FOUND, "not_found");
+    let wrong = app.get("/chat").await;
+    expect_problem(&wrong, StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed");
+    assert_eq!(wrong.headers["allow"], "POST");
+    expect_problem(&app.delete("/healthz").await, StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed");
+}
+
+#[tokio::test]
+async fn ids_and_parameters_in_urls_are_checked() {
+    let app = small_app().await;
+    for path in
+        ["/documents/not-a-uuid", "/sessions/%07", "/sessions?limit=0", "/sessions?limit=x", "/documents?limt=1"]
+    {
+        expect_problem(&app.get(path).await, StatusCode::UNPROCESSABLE_ENTITY, "invalid_request");
+    }
+    for path in ["/documents?cursor=nonsense", "/sessions?cursor=nonsense"] {
+        let answer = app.get(path).await;
+        expect_problem(&answer, StatusCode::UNPROCESSABLE_ENTITY, "invalid_request");
+        assert_eq!(answer.body["field"], "cursor");
+    }
+    let missing = "/documents/00000000-0000-4000-8000-000000000000";
+    for path in [missing.to_owned(), format!("{missing}/chunks"), "/sessions/nobody".to_owned()] {
+        expect_problem(&app.get(&path).await, StatusCode::NOT_FOUND, "not_found");
+    }
+    expect_problem(&app.delete(missing).await, StatusCode::NOT_FOUND, "not_found");
+    expect_problem(&app.delete("/sessions/nobody").await, StatusCode::NOT_FOUND, "not_found");
+}
+
+#[tokio::test]
+async fn a_search_is_checked_like_a_chat() {
+    let app = small_app().await;
+    for (body, field) in [
+        (json!({"query": ""}), "query"),
+        (json!({}), "query"),
+        (json!({"query": "x", "top_k": 99}), "top_k"),
+        (json!({"query": "x", "mode": "psychic"}), "mode"),
+    ] {
+        let answer = app.post("/search", body).await;
+        expect_problem(&answer, StatusCode::UNPROCESSABLE_ENTITY, "invalid_request");
+        assert_eq!(answer.body["field"], field, "{}", answer.body);
+    }
+}

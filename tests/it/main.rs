@@ -1,0 +1,24 @@
+//! The server's public surface, end to end, on real parts.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../support/model_server.rs"]
+mod model_server;
+#[path = "../support/redis_server.rs"]
+mod redis_server;
+#[path = "../support/test_app.rs"]
+mod test_app;
+
+mod access;
+mod architecture;
+mod bad_input;
+mod conversation;
+mod doctor;
+mod documents;
+mod model;
+mod operations;
+mod packaging;
+mod process;
+mod redis_sessions;
+mod retrieval;
+mod sessions;
+mod streaming;

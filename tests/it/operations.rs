@@ -1,0 +1,86 @@
+//! What operators see: liveness, readiness, metrics, and an orderly end.
+
+use reqwest::StatusCode;
+use serde_json::json;
+
+use crate::model_server::{ModelServer, Reply};
+use crate::test_app::TestApp;
+
+#[tokio::test]
+async fn a_healthy_server_says_so() {
+    let app = TestApp::builder().start().await;
+    assert_eq!(app.get("/healthz").await.body, json!({"status": "ok"}));
+    let ready = app.get("/readyz").await;
+    assert_eq!(ready.status, StatusCode::OK);
+    assert_eq!(ready.body["status"], "ready");
+    assert_eq!(ready.body["documents"], json!({"kind": "embedded", "ok": true}));
+    assert_eq!(ready.body["sessions"], json!({"kind": "Embedded", "ok": true}));
+    assert_eq!(ready.body["model"], json!({"kind": "extractive", "ok": true}));
+    assert!(ready.body["ingesting"].is_null());
+}
+
+#[tokio::test]
+async fn readiness_tells_what_became_of_the_ingest() {
+    let app = TestApp::builder()
+        .document("good.md", "# Good\n\nText.\n")
+        .document("bad.txt", [0_u8, 1, 2, 0, 255])
+        .start()
+        .await;
+    let ingesting = &app.get("/readyz").await.body["ingesting"];
+    assert_eq!(ingesting["running"], false);
+    assert_eq!((&ingesting["files_done"], &ingesting["files_failed"]), (&json!(2), &json!(1)), "{ingesting}");
+}
+
+#[tokio::test]
+async fn a_vector_store_that_is_down_is_no_reason_not_to_start() {
+    // Port 9 is discard: nothing listens there.
+    let app = TestApp::builder().option("--qdrant-url", "http://127.0.0.1:9").start().await;
+    assert_eq!(app.get("/healthz").await.status, StatusCode::OK);
+    let ready = app.get("/readyz").await;
+    assert_eq!((ready.status, &ready.body["documents"]["ok"]), (StatusCode::SERVICE_UNAVAILABLE, &json!(false)));
+    for answer in [app.post("/chat", json!({"message": "hello"})).await, app.get("/documents").await] {
+        assert_eq!(
+            (answer.status, &answer.body["code"]),
+            (StatusCode::SERVICE_UNAVAILABLE, &json!("vector_store_unavailable"))
+        );
+        assert!(answer.headers.contains_key("retry-after"));
+    }
+}
+
+#[tokio::test]
+async fn metrics_count_requests_and_carry_no_ids() {
+    let app = TestApp::builder().start().await;
+    app.ask("a-very-particular-user", "hello there").await;
+    app.get("/sessions/a-very-particular-user").await;
+    let metrics = app.get("/metrics").await;
+    assert!(metrics.headers["content-type"].to_str().unwrap().starts_with("text/plain"));
+    let text = metrics.body.as_str().unwrap();
+    assert!(text.contains(r#"footnote_http_requests_total{method="POST",route="/chat",status="200"}"#), "{text}");
+    assert!(text.contains(r#"route="/sessions/{id}""#), "{text}");
+    assert!(text.contains("footnote_turn_step_seconds_bucket"), "{text}");
+    assert!(!text.contains("a-very-particular-user"));
+}
+
+#[tokio::test]
+async fn stopping_finishes_the_answers_in_flight() {
+    let model = ModelServer::start();
+    let (words, live) = Reply::live();
+    model.then(live);
+    let mut app = TestApp::builder()
+        .document("ml.md", "# Learning\n\nMachine learning is programs that learn from data.\n")
+        .option("--openai-base-url", model.base_url())
+        .start()
+        .await;
+    let request =
+        app.request("POST", "/chat").json(&json!({"user_id": "someone", "message": "What is machine learning?"}));
+    let asking = tokio::spawn(request.send());
+    app.wait_until("the model is asked", async |_| !model.requests().is_empty()).await;
+    app.begin_to_stop();
+    words.send("To the end [1].".to_owned()).unwrap();
+    drop(words);
+    let answer: serde_json::Value = asking.await.unwrap().unwrap().json().await.unwrap();
+    assert_eq!(answer["response"], "To the end [1].");
+    assert_eq!(answer["session_persisted"], true);
+    app.restart().await;
+    assert_eq!(app.get("/sessions/someone").await.body["messages"][1]["content"], "To the end [1].");
+}
