@@ -219,8 +219,9 @@ fn earlier(now: Timestamp, by: Duration) -> Timestamp {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::{EmbeddingIdentity, NewChunk, NewDocument};
+    use super::super::{NewChunk, NewDocument};
     use super::*;
+    use crate::embedding::EmbeddingIdentity;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn an_old_version_goes_when_its_time_has_come_unless_it_is_current_again() {

@@ -48,19 +48,9 @@ impl Patience {
     }
 
     fn another_try(self, error: &Error) -> bool {
-        match error {
-            Error::Unavailable { .. } => true,
-            Error::Timeout { .. } => match self {
-                Self::Ingesting => true,
-                Self::None | Self::Reading | Self::Changing => false,
-            },
-            Error::InUse { .. }
-            | Error::WrongDimension { .. }
-            | Error::NotFound { .. }
-            | Error::Corrupt { .. }
-            | Error::Unauthorized { .. }
-            | Error::Io { .. }
-            | Error::Engine { .. } => false,
+        match self {
+            Self::None | Self::Reading | Self::Changing => matches!(error, Error::Unavailable { .. }),
+            Self::Ingesting => error.is_transient(),
         }
     }
 }
