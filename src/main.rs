@@ -27,8 +27,10 @@ fn main() -> ExitCode {
 
 async fn serve(options: &ServeOptions) -> anyhow::Result<ExitCode> {
     telemetry::start_tracing(&options.log)?;
+    // Before anyone is told that the server is there, so that it ends in order from then on.
+    let shutdown = signals::shutdown()?;
     let application = Application::build(options).await?;
     welcome::print(options, application.local_addr());
-    application.run_until(signals::shutdown()?).await?;
+    application.run_until(shutdown).await?;
     Ok(ExitCode::SUCCESS)
 }

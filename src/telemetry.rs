@@ -6,18 +6,18 @@ use std::sync::OnceLock;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
+use footnote_knowledge::vector_store::ENGINE_LOG_TARGET;
+
 use crate::cli::{LogFormat, LogOptions};
 
 /// Seconds; from a warm read of a session to a slow model.
 const DURATION_BUCKETS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0];
 
-/// The embedded engine warns of settings that only a Qdrant server has. A filter that names it hears it all the same.
-const QUIET: &str = "qdrant_edge=error";
-
 /// Logs to standard error, so that standard output stays for what a command says.
 pub fn start_tracing(options: &LogOptions) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(format!("{QUIET},{}", options.log))
+    // The embedded engine warns of settings that only a Qdrant server has. A filter that names it hears it all the same.
+    let filter = EnvFilter::try_new(format!("{ENGINE_LOG_TARGET}=error,{}", options.log))
         .map_err(|error| anyhow::anyhow!("--log {:?} is no filter: {error}", options.log))?;
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -16,7 +16,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 pub use bm25::Bm25;
-pub use embedded::EmbeddedStore;
+pub use embedded::{ENGINE_LOG_TARGET, EmbeddedStore};
 pub use error::Error;
 pub use point::{
     CollectionSchema, Condition, FieldKind, Fields, Filter, Payload, Point, RankingQuery, RankingVector, ScoredPoint,

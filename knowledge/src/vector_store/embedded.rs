@@ -250,6 +250,9 @@ fn remove_unfinished(folder: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// The name under which the engine's own log lines come.
+pub const ENGINE_LOG_TARGET: &str = "qdrant_edge";
+
 /// Makes a rename in `folder` durable; where folders cannot be synced (Windows) the system does it.
 fn sync_folder(folder: &Path) -> std::io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
