@@ -10,6 +10,7 @@ mod response;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use footnote_knowledge::collection::SearchMode;
 use futures::StreamExt;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -153,11 +154,14 @@ impl Inner {
         history: &History,
         timings: &mut Timings,
     ) -> Result<Retrieved, retrieval::Error> {
-        let retrieved = self
-            .retrieval
-            .retrieve(request.question.as_str(), &history.user_messages(), &request.filter, request.top_k.get())
-            .instrument(info_span!("retrieve"))
-            .await?;
+        let wanted = retrieval::Request {
+            message: request.question.as_str(),
+            earlier: &history.said(),
+            filter: &request.filter,
+            limit: request.top_k.get(),
+            mode: SearchMode::Hybrid,
+        };
+        let retrieved = self.retrieval.retrieve(wanted).instrument(info_span!("retrieve")).await?;
         timings.embed = milliseconds(retrieved.embed);
         timings.search = milliseconds(retrieved.search);
         Ok(retrieved)

@@ -1,10 +1,14 @@
 //! The command line of `footnote`: one struct per concern, each field with its variable and default.
 
+mod eval;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use footnote_knowledge::options::{EmbeddingOptions, OpenAiOptions, StoreOptions};
 use footnote_knowledge::secret::Secret;
+
+pub use eval::{EvalHistory, EvalMode, EvalOptions};
 
 /// Answers questions from your own documents, shows the passages it used, and remembers the conversation.
 #[derive(Debug, Parser)]
@@ -26,6 +30,8 @@ pub enum Command {
     Chat(ChatClientOptions),
     /// Check everything the server would use, and say what to do about what is wrong
     Doctor(Box<ServeOptions>),
+    /// Measure retrieval, and answers, on a set of questions with known answers
+    Eval(Box<EvalOptions>),
 }
 
 #[derive(Debug, Clone, Args)]

@@ -23,7 +23,7 @@ enum Finding {
 }
 
 pub async fn examine(options: &ServeOptions) -> anyhow::Result<ExitCode> {
-    let built_in = parts::built_in_embedder(options).await?;
+    let built_in = parts::built_in_embedder(&options.embedding, &options.model, &options.openai).await?;
     let library = parts::library(options, built_in.clone());
     let mut findings = vec![("documents", documents(&library).await)];
     findings.extend(sessions(options).await.into_iter().map(|finding| ("sessions", finding)));
@@ -104,7 +104,7 @@ fn finding(diagnosis: Diagnosis) -> Finding {
 }
 
 async fn model(options: &ServeOptions, built_in: Option<Arc<Embedder>>) -> Finding {
-    let answerer = match parts::answerer(options, built_in) {
+    let answerer = match parts::answerer(&options.model, &options.openai, built_in) {
         Ok(answerer) => answerer,
         Err(error) => return Finding::Wrong(format!("{error:#}")),
     };

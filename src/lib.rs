@@ -8,6 +8,7 @@ pub mod chat;
 pub mod cli;
 pub mod client;
 pub mod doctor;
+pub mod eval;
 pub mod http;
 pub mod ingesting;
 pub mod library;

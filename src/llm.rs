@@ -50,7 +50,7 @@ pub enum Role {
 /// The events of one answer: any number of deltas, then exactly one `Done`, unless an error ends it.
 pub type Answer = BoxStream<'static, Result<Event, Error>>;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// The next piece of the answer; the pieces joined are the answer. Never empty.
     Delta(String),
@@ -58,11 +58,13 @@ pub enum Event {
 }
 
 /// What is known of an answer once it is complete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Completion {
     pub usage: Usage,
     /// The answer says that the documents do not contain one.
     pub abstained: bool,
+    /// How well the sources support an answer, where the answerer measures it; comparable between questions.
+    pub support: Option<f32>,
     pub finish: Finish,
 }
 

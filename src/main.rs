@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use footnote::app::Application;
 use footnote::cli::{Cli, Command, ServeOptions};
-use footnote::{client, doctor, signals, telemetry, welcome};
+use footnote::{client, doctor, eval, signals, telemetry, welcome};
 use footnote_knowledge::options;
 
 fn main() -> ExitCode {
@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         Some(Command::Serve(options)) => runtime.block_on(serve(&options)),
         Some(Command::Chat(options)) => client::chat(&runtime, &options),
         Some(Command::Doctor(options)) => runtime.block_on(doctor::examine(&options)),
+        Some(Command::Eval(options)) => runtime.block_on(eval::run(&options)),
     };
     match outcome {
         Ok(code) => code,

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use anyhow::Context;
 use footnote_knowledge::embedding::{Embedder, LocalEmbedder};
-use footnote_knowledge::options::EmbedderKind;
+use footnote_knowledge::options::{EmbedderKind, EmbeddingOptions, OpenAiOptions};
 
 use crate::chat::ChatOptions;
-use crate::cli::{self, ServeOptions, SessionsKind};
+use crate::cli::{self, ModelOptions, ServeOptions, SessionsKind};
 use crate::library::Library;
 use crate::llm::prompt::PromptTemplates;
 use crate::llm::{Answerer, Extractive, OpenAiChat, OpenAiChatOptions, Retries, Timeouts};
@@ -25,9 +25,9 @@ pub(crate) struct Parts {
 
 /// What is merely down is no error here; what only a person can mend is.
 pub(crate) async fn open(options: &ServeOptions) -> anyhow::Result<Parts> {
-    let built_in = built_in_embedder(options).await?;
+    let built_in = built_in_embedder(&options.embedding, &options.model, &options.openai).await?;
     let library = library(options, built_in.clone());
-    let answerer = answerer(options, built_in)?;
+    let answerer = answerer(&options.model, &options.openai, built_in)?;
     let sessions = sessions(options).await?;
     if let Err(error) = library.open().await {
         if error.needs_a_person_before_start() {
@@ -64,9 +64,13 @@ pub(crate) async fn sessions(options: &ServeOptions) -> anyhow::Result<Sessions>
 }
 
 /// The built-in model, where anything needs it: once in a process, for documents and for extractive answers alike.
-pub(crate) async fn built_in_embedder(options: &ServeOptions) -> anyhow::Result<Option<Arc<Embedder>>> {
-    let embeds = options.embedding.embedder == EmbedderKind::Local;
-    let answers = options.model.remote_model(&options.openai).is_none();
+pub(crate) async fn built_in_embedder(
+    embedding: &EmbeddingOptions,
+    model: &ModelOptions,
+    openai: &OpenAiOptions,
+) -> anyhow::Result<Option<Arc<Embedder>>> {
+    let embeds = embedding.embedder == EmbedderKind::Local;
+    let answers = model.remote_model(openai).is_none();
     if !embeds && !answers {
         return Ok(None);
     }
@@ -79,15 +83,19 @@ pub(crate) fn library(options: &ServeOptions, built_in: Option<Arc<Embedder>>) -
 }
 
 /// The remote model that was asked for, else the extractive answerer, which compares sentences with `built_in`.
-pub(crate) fn answerer(options: &ServeOptions, built_in: Option<Arc<Embedder>>) -> anyhow::Result<Answerer> {
-    let prompt = PromptTemplates::load(None, options.model.prompt.as_deref())?;
-    let Some(model) = options.model.remote_model(&options.openai) else {
+pub(crate) fn answerer(
+    model: &ModelOptions,
+    openai: &OpenAiOptions,
+    built_in: Option<Arc<Embedder>>,
+) -> anyhow::Result<Answerer> {
+    let prompt = PromptTemplates::load(None, model.prompt.as_deref())?;
+    let Some(model) = model.remote_model(openai) else {
         let embedder = built_in.context("the extractive answerer needs the built-in model")?;
         return Ok(Answerer::Extractive(Extractive::new(embedder)));
     };
     let remote = OpenAiChat::new(OpenAiChatOptions {
-        base_url: options.openai.base_url().to_owned(),
-        api_key: options.openai.openai_api_key.clone(),
+        base_url: openai.base_url().to_owned(),
+        api_key: openai.openai_api_key.clone(),
         model: model.to_owned(),
         prompt,
         timeouts: Timeouts::default(),

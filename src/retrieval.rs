@@ -1,6 +1,7 @@
 //! From a message to the passages that may answer it: stand alone, embed, search. The rules by which a follow-up is
 //! made to stand alone are in [`standalone`]; ranking and filtering live in the collection.
 
+mod conversation;
 pub mod standalone;
 
 use std::sync::Arc;
@@ -12,11 +13,24 @@ use tracing::{Instrument, info_span};
 
 use crate::library::{self, Library};
 use crate::source_document::SourceDocument;
+pub use conversation::{Said, Speaker};
 use standalone::{Standalone, standalone_question};
 
 #[derive(Clone)]
 pub struct Retrieval {
     library: Library,
+}
+
+/// What to find passages for.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// As the user typed it.
+    pub message: &'a str,
+    /// The conversation before it, oldest first.
+    pub earlier: &'a [Said<'a>],
+    pub filter: &'a Filter,
+    pub limit: usize,
+    pub mode: SearchMode,
 }
 
 /// What was found for one message.
@@ -50,17 +64,11 @@ impl Retrieval {
         Self { library }
     }
 
-    /// The passages for `message` in the light of the user's earlier messages, oldest first.
-    pub async fn retrieve(
-        &self,
-        message: &str,
-        earlier_user_messages: &[&str],
-        filter: &Filter,
-        top_k: usize,
-    ) -> Result<Retrieved, Error> {
-        let question = standalone_question(message, earlier_user_messages);
-        let TimedSearch { result, embed, search } =
-            self.search(&question.question, filter, top_k, SearchMode::Hybrid).await?;
+    /// The passages for a message in the light of what was said before.
+    pub async fn retrieve(&self, request: Request<'_>) -> Result<Retrieved, Error> {
+        let Request { message, earlier, filter, limit, mode } = request;
+        let question = standalone_question(message, &conversation::of_user(earlier));
+        let TimedSearch { result, embed, search } = self.search(&question.question, filter, limit, mode).await?;
         let sources = result.hits.into_iter().enumerate().map(|(index, hit)| source_document(index + 1, hit)).collect();
         Ok(Retrieved { question, sources, embed, search })
     }

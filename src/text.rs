@@ -2,6 +2,7 @@
 //! strings; spans are byte ranges, [`code_points`] turns them into what clients see.
 
 pub mod code_points;
+pub mod marker_filter;
 pub mod markers;
 pub mod passage;
 pub mod sentences;

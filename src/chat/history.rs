@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::llm;
+use crate::retrieval::{Said, Speaker};
 use crate::sessions::{self, Loaded, Message, Role};
 
 /// The part of a conversation that a turn uses: its newest messages, oldest of them first, never a part of one.
@@ -32,10 +33,13 @@ impl History {
         Self { messages, used: HistoryUse { used, dropped, unavailable } }
     }
 
-    /// What the user said, oldest first.
-    pub fn user_messages(&self) -> Vec<&str> {
-        let of_user = self.messages.iter().filter(|message| message.role == llm::Role::User);
-        of_user.map(|message| message.content.as_str()).collect()
+    /// The same messages, as retrieval looks at them.
+    pub fn said(&self) -> Vec<Said<'_>> {
+        let said = |message: &'_ llm::Message| match message.role {
+            llm::Role::User => Speaker::User,
+            llm::Role::Assistant => Speaker::Assistant,
+        };
+        self.messages.iter().map(|message| Said { by: said(message), text: &message.content }).collect()
     }
 }
 

@@ -17,7 +17,7 @@ use futures::{StreamExt, stream};
 use tokio::time::Instant;
 
 use candidates::Candidate;
-use composition::Sentence;
+use selection::Selection;
 
 use crate::llm::{Answer, Completion, Error, Event, Finish, Question, Usage, abstention};
 use crate::source_document::SourceDocument;
@@ -37,25 +37,26 @@ impl Extractive {
     /// One delta per sentence; all of them are known before the first is given.
     pub async fn answer(&self, question: Question, deadline: Instant) -> Result<Answer, Error> {
         let asked = Instant::now();
-        let sentences = tokio::time::timeout_at(deadline, self.sentences(question.standalone, question.sources))
-            .await
-            .map_err(|_| Error::Timeout { silence: asked.elapsed() })??;
+        let Selection { support, sentences } =
+            tokio::time::timeout_at(deadline, self.select(question.standalone, question.sources))
+                .await
+                .map_err(|_| Error::Timeout { silence: asked.elapsed() })??;
         let abstained = sentences.is_empty();
         let pieces =
             if abstained { vec![abstention::NOT_IN_THE_DOCUMENTS.to_owned()] } else { composition::compose(sentences) };
-        let done = Completion { usage: Usage::default(), abstained, finish: Finish::Complete };
+        let done = Completion { usage: Usage::default(), abstained, support: Some(support), finish: Finish::Complete };
         let events = pieces.into_iter().map(Event::Delta).chain([Event::Done(done)]);
         Ok(stream::iter(events.map(Ok).collect::<Vec<_>>()).boxed())
     }
 
     /// What to say, in order; nothing if nothing supports an answer.
-    async fn sentences(&self, question: String, sources: Vec<SourceDocument>) -> Result<Vec<Sentence>, Error> {
+    async fn select(&self, question: String, sources: Vec<SourceDocument>) -> Result<Selection, Error> {
         let gather = move || (candidates::gather(&question, &sources), question);
         // Taking the sources apart is work for the CPU, more of it the more sources there are.
         let (candidates, question) =
             tokio::task::spawn_blocking(gather).await.map_err(|stopped| failed(stopped.into()))?;
         if candidates.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Selection::default());
         }
         let mut texts = vec![question.clone()];
         texts.extend(candidates.iter().map(Candidate::in_context));

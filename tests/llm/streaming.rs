@@ -16,7 +16,7 @@ async fn an_answer_streams_word_by_word_with_usage() {
     let (pieces, completion) = ask(&client(&server)).await.unwrap();
     assert_eq!(pieces, ["Programs ", "learn ", "from ", "examples. ", "[1]"]);
     let usage = Usage { prompt_tokens: 7, completion_tokens: 5 };
-    assert_eq!(completion, Completion { usage, abstained: false, finish: Finish::Complete });
+    assert_eq!(completion, Completion { usage, abstained: false, support: None, finish: Finish::Complete });
 }
 
 #[tokio::test]

@@ -22,8 +22,22 @@ const MOST_SENTENCES: usize = 3;
 /// Two sentences with this share of their words in common say the same.
 const SAME: f32 = 0.7;
 
+/// What was decided.
+#[derive(Debug, Default)]
+pub(super) struct Selection {
+    /// Of the best candidate; 0 where there is none.
+    pub(super) support: f32,
+    /// In reading order; none where nothing supports an answer.
+    pub(super) sentences: Vec<Sentence>,
+}
+
 /// What to say, in reading order: by source, the best one's first, and within a source as it stands there.
-pub(super) fn select(ranked: Vec<Ranked>) -> Vec<Sentence> {
+pub(super) fn select(ranked: Vec<Ranked>) -> Selection {
+    let support = ranked.first().map_or(0.0, |best| best.support);
+    Selection { support, sentences: sentences(&ranked) }
+}
+
+fn sentences(ranked: &[Ranked]) -> Vec<Sentence> {
     let Some(best) = ranked.first().filter(|best| best.support >= LEAST_SUPPORT) else { return Vec::new() };
     let shares_needed = [SECOND, THIRD];
     let mut chosen: Vec<&Ranked> = vec![best];

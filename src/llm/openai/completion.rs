@@ -164,7 +164,7 @@ impl StreamedCompletion {
         }
         self.done = true;
         let abstained = abstention::is_abstention(&self.answer);
-        Ok(Event::Done(Completion { usage: self.usage, abstained, finish }))
+        Ok(Event::Done(Completion { usage: self.usage, abstained, support: None, finish }))
     }
 }
 
