@@ -15,6 +15,7 @@ mod conversation;
 mod doctor;
 mod documents;
 mod eval;
+mod idempotency;
 mod model;
 mod operations;
 mod packaging;
