@@ -2,6 +2,7 @@
 //! nothing of HTTP; how a turn travels to the client is the business of `http`.
 
 pub mod citations;
+mod explanation;
 pub mod history;
 mod metrics;
 mod request;
@@ -18,12 +19,14 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, info_span};
 
+pub use explanation::Explanation;
 pub use request::{InvalidQuestion, InvalidTopK, Question, TopK, TurnRequest};
 pub use response::{ChatResponse, Timings, TurnEvent};
 
 use crate::llm::{self, Answerer, Completion};
 use crate::retrieval::{self, Retrieval, Retrieved};
 use crate::sessions::{Backend, Loaded, Reservation, Reserved, Saved, SessionKey, Sessions, Turn};
+use crate::text::marker_filter::MarkerFilter;
 use history::{History, HistoryWindow};
 
 /// How much longer than the model a turn may take. An idempotency key is held for both.
@@ -155,8 +158,10 @@ impl Inner {
         let mut retrieved = self.retrieve(request, &history, &mut timings).await?;
         let user_id = request.session.id().to_owned();
         let _ = events.send(TurnEvent::Sources { user_id, source_documents: retrieved.sources.clone() });
-        let answer = self.ask_model(request, &history, &retrieved, events, &mut timings).await?;
-        let citations = citations::check(&answer.text, &mut retrieved.sources).citations;
+        let question = model_question(request, &history, &retrieved);
+        let explanation = request.explain.then(|| Explanation::of(&retrieved, self.answerer.prompt(&question)));
+        let answer = self.ask_model(question, events, &mut timings).await?;
+        let checked = citations::check(&answer.text, &mut retrieved.sources);
 
         let question = request.question.as_str().to_owned();
         let mut turn = Turn::new(asked_at, question, Timestamp::now(), answer.text.clone(), retrieved.sources.clone());
@@ -172,10 +177,13 @@ impl Inner {
             answered_by: self.answerer.name().to_owned(),
             abstained: answer.completion.abstained,
             standalone_question: retrieved.question.question,
-            citations,
+            citations: checked.citations,
+            uncited: if answer.completion.abstained { Vec::new() } else { checked.uncited },
+            removed_markers: answer.removed_markers,
             history: history.used,
             usage: answer.completion.usage,
             timings_ms: timings,
+            explain: None,
         };
         turn.stored_answer = reserved.map(|reserved| reserved.answer(response.to_stored(turn.sources())));
 
@@ -183,6 +191,8 @@ impl Inner {
         response.conversation_length = saved.conversation_length;
         response.session_persisted = saved.persisted;
         response.backend = saved.backend;
+        // Not with the stored answer: it is about this run, and many times as long.
+        response.explain = explanation;
         Ok(Box::new(response))
     }
 
@@ -209,32 +219,32 @@ impl Inner {
         Ok(retrieved)
     }
 
-    /// The whole answer, its pieces told to the listener as they come.
+    /// The whole answer, its pieces told to the listener as they come, each marker once it is whole and names a source.
     async fn ask_model(
         &self,
-        request: &TurnRequest,
-        history: &History,
-        retrieved: &Retrieved,
+        question: llm::Question,
         events: &mpsc::UnboundedSender<TurnEvent>,
         timings: &mut Timings,
     ) -> Result<Answer, llm::Error> {
-        let question = llm::Question {
-            message: request.question.as_str().to_owned(),
-            standalone: retrieved.question.question.clone(),
-            history: history.messages.clone(),
-            sources: retrieved.sources.clone(),
-        };
+        let mut markers = MarkerFilter::new(question.sources.len());
         let deadline = tokio::time::Instant::now() + self.options.model_timeout;
         let answering = async {
             let mut text = String::new();
+            let mut show = |piece: String| {
+                if !piece.is_empty() {
+                    text.push_str(&piece);
+                    let _ = events.send(TurnEvent::Delta(piece));
+                }
+            };
             let mut stream = self.answerer.answer(question, deadline).await?;
             while let Some(event) = stream.next().await {
                 match event? {
-                    llm::Event::Delta(delta) => {
-                        text.push_str(&delta);
-                        let _ = events.send(TurnEvent::Delta(delta));
+                    llm::Event::Delta(delta) => show(markers.push(&delta)),
+                    llm::Event::Done(completion) => {
+                        let (rest, removed_markers) = markers.finish();
+                        show(rest);
+                        return Ok(Answer { text, completion, removed_markers });
                     }
-                    llm::Event::Done(completion) => return Ok(Answer { text, completion }),
                 }
             }
             Err(llm::Error::Interrupted("the answer ended without its last event".into()))
@@ -253,10 +263,24 @@ enum Outcome {
     Replayed(Box<Value>),
 }
 
+/// What the answerer is asked.
+fn model_question(request: &TurnRequest, history: &History, retrieved: &Retrieved) -> llm::Question {
+    llm::Question {
+        message: request.question.as_str().to_owned(),
+        standalone: retrieved.question.question.clone(),
+        history: history.messages.clone(),
+        sources: retrieved.sources.clone(),
+        closeness: retrieved.closeness,
+    }
+}
+
 /// What the model said.
 struct Answer {
+    /// Without markers that name no source.
     text: String,
     completion: Completion,
+    /// How many numbers of no source it cited.
+    removed_markers: usize,
 }
 
 /// Runs `step` and notes the milliseconds it took.

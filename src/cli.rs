@@ -31,6 +31,8 @@ pub enum Command {
     /// Move conversations from one store to another, or keep a copy of them
     #[command(subcommand)]
     Sessions(SessionsCommand),
+    /// Ask a running server one question
+    Ask(AskOptions),
     /// Check everything the server would use, and say what to do about what is wrong
     Doctor(Box<ServeOptions>),
     /// Measure retrieval, and answers, on a set of questions with known answers
@@ -221,6 +223,19 @@ pub struct LogOptions {
 pub enum LogFormat {
     Text,
     Json,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct AskOptions {
+    /// The question
+    pub question: String,
+
+    /// Show what led to the answer: the search, its candidates, the prompt, the citation checks, the time of each step
+    #[arg(long)]
+    pub explain: bool,
+
+    #[command(flatten)]
+    pub client: ChatClientOptions,
 }
 
 #[derive(Debug, Clone, Args)]

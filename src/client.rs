@@ -1,6 +1,7 @@
-//! `footnote chat`: a conversation with a running server from the terminal. The lines a person types come from
-//! [`input`], the server's side of the wire is in [`server`].
+//! The terminal clients of a running server: `footnote chat`, a conversation, and `footnote ask`, one question ([`ask`]).
+//! The lines a person types come from [`input`], the server's side of the wire is in [`server`].
 
+mod ask;
 mod input;
 mod server;
 
@@ -11,6 +12,8 @@ use futures::StreamExt;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 use uuid::Uuid;
+
+pub use ask::ask;
 
 use crate::cli::ChatClientOptions;
 use crate::source_document::SourceDocument;
@@ -46,7 +49,7 @@ pub fn chat(runtime: &Runtime, options: &ChatClientOptions) -> anyhow::Result<Ex
                 Err(error) => eprintln!("{error:#}"),
             },
             Line::Unknown(command) => println!("There is no {command}. {HELP}"),
-            Line::Question(question) => match runtime.block_on(ask(&server, &user_id, question)) {
+            Line::Question(question) => match runtime.block_on(answer(&server, &user_id, question)) {
                 Ok(sources) => last_sources = sources,
                 // One failed question is no reason to lose the conversation.
                 Err(error) => eprintln!("{error:#}"),
@@ -57,7 +60,7 @@ pub fn chat(runtime: &Runtime, options: &ChatClientOptions) -> anyhow::Result<Ex
 }
 
 /// Prints the answer as it comes and returns its sources.
-async fn ask(server: &Server, user_id: &str, question: &str) -> anyhow::Result<Vec<SourceDocument>> {
+async fn answer(server: &Server, user_id: &str, question: &str) -> anyhow::Result<Vec<SourceDocument>> {
     let mut answer = server.ask(user_id, question).await?;
     let mut stdout = io::stdout();
     write!(stdout, "Bot: ")?;

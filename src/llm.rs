@@ -32,6 +32,8 @@ pub struct Question {
     pub history: Vec<Message>,
     /// Numbered from 1, best first.
     pub sources: Vec<SourceDocument>,
+    /// The cosine of the question and the nearest of all passages, by the built-in model; none where it is not known.
+    pub closeness: Option<f32>,
 }
 
 /// One earlier message of the conversation.
@@ -99,6 +101,14 @@ impl Answerer {
         match self {
             Self::Extractive(_) => Extractive::NAME,
             Self::OpenAi(model) => model.model(),
+        }
+    }
+
+    /// What a model is sent for this question; none of the extractive answerer, which is sent nothing.
+    pub fn prompt(&self, question: &Question) -> Option<prompt::Prompt> {
+        match self {
+            Self::Extractive(_) => None,
+            Self::OpenAi(model) => Some(model.prompt(question)),
         }
     }
 

@@ -16,6 +16,7 @@ fn main() -> ExitCode {
         Some(Command::Chat(options)) => client::chat(&runtime, &options),
         Some(Command::Sessions(SessionsCommand::Export(options))) => runtime.block_on(session_files::export(&options)),
         Some(Command::Sessions(SessionsCommand::Import(options))) => runtime.block_on(session_files::import(&options)),
+        Some(Command::Ask(options)) => client::ask(&runtime, &options),
         Some(Command::Doctor(options)) => runtime.block_on(doctor::examine(&options)),
         Some(Command::Eval(options)) => runtime.block_on(eval::run(&options)),
     };

@@ -1,18 +1,23 @@
 //! From a message to the passages that may answer it: stand alone, embed, search. The rules by which a follow-up is
-//! made to stand alone are in [`standalone`]; ranking and filtering live in the collection.
+//! made to stand alone are in [`standalone`], what else of the conversation is searched with in [`context`]; ranking and
+//! filtering live in the collection.
 
+mod context;
 mod conversation;
 pub mod standalone;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use footnote_knowledge::collection::{self, Filter, Hit, SearchMode, SearchQuery, SearchResult};
-use footnote_knowledge::embedding;
+use footnote_knowledge::collection::{
+    self, Candidate, ContextText, Filter, Hit, SearchMode, SearchQuery, SearchResult,
+};
+use footnote_knowledge::embedding::{self, Embedder};
 use tracing::{Instrument, info_span};
 
-use crate::library::{self, Library};
+use crate::library::{self, Library, Opened};
 use crate::source_document::SourceDocument;
+use context::Context;
 pub use conversation::{Said, Speaker};
 use standalone::{Standalone, standalone_question};
 
@@ -33,11 +38,22 @@ pub struct Request<'a> {
     pub mode: SearchMode,
 }
 
+/// How many earlier messages, at most, retrieval looks at: what is further back is about something else.
+pub const MESSAGES_BACK: usize = 8;
+
 /// What was found for one message.
 pub struct Retrieved {
     pub question: Standalone,
+    /// What was embedded and whose words were searched for, beside the context.
+    pub searched_for: String,
+    /// How many earlier messages took part in the search beside the question.
+    pub messages_in_context: usize,
     /// Best first, numbered from 1.
     pub sources: Vec<SourceDocument>,
+    /// Everything that was ranked, and why it was dropped if it was.
+    pub candidates: Vec<Candidate>,
+    /// The cosine of the question and the nearest passage; none if the built-in model embeds no documents.
+    pub closeness: Option<f32>,
     pub embed: Duration,
     pub search: Duration,
 }
@@ -67,13 +83,34 @@ impl Retrieval {
     /// The passages for a message in the light of what was said before.
     pub async fn retrieve(&self, request: Request<'_>) -> Result<Retrieved, Error> {
         let Request { message, earlier, filter, limit, mode } = request;
+        let earlier = &earlier[earlier.len().saturating_sub(MESSAGES_BACK)..];
         let question = standalone_question(message, &conversation::of_user(earlier));
-        let TimedSearch { result, embed, search } = self.search(&question.question, filter, limit, mode).await?;
+        let context = Context::of(earlier, question.depends);
+        let searched_for = question.search_text(message).to_owned();
+        let TimedSearch { result, embed, search } =
+            self.search_in_context(&searched_for, &context, filter, limit, mode).await?;
+        let closeness = if self.embeds_locally().await { closeness(&result) } else { None };
+        let candidates = result.candidates;
         let sources = result.hits.into_iter().enumerate().map(|(index, hit)| source_document(index + 1, hit)).collect();
-        Ok(Retrieved { question, sources, embed, search })
+        Ok(Retrieved {
+            question,
+            searched_for,
+            messages_in_context: context.words.len(),
+            sources,
+            candidates,
+            closeness,
+            embed,
+            search,
+        })
     }
 
-    /// Search alone, for [`retrieve`](Self::retrieve) and for `POST /search`.
+    /// Cosines of other models are of another size.
+    async fn embeds_locally(&self) -> bool {
+        let opened = self.library.open().await;
+        opened.is_ok_and(|opened| matches!(*opened.embedder, Embedder::Local(_)))
+    }
+
+    /// Search alone, for `POST /search`.
     pub async fn search(
         &self,
         text: &str,
@@ -81,18 +118,44 @@ impl Retrieval {
         limit: usize,
         mode: SearchMode,
     ) -> Result<TimedSearch, Error> {
+        self.search_in_context(text, &Context::default(), filter, limit, mode).await
+    }
+
+    async fn search_in_context(
+        &self,
+        text: &str,
+        context: &Context<'_>,
+        filter: &Filter,
+        limit: usize,
+        mode: SearchMode,
+    ) -> Result<TimedSearch, Error> {
         let opened = self.library.open().await.map_err(Error::Library)?;
 
         let started = Instant::now();
-        let embedding =
-            opened.embedder.embed_query(text).instrument(info_span!("embed")).await.map_err(Error::Embedding)?;
+        let embedding = self.embed(opened, text, context).instrument(info_span!("embed")).await?;
         let embed = started.elapsed();
 
         let started = Instant::now();
-        let query = SearchQuery { text, embedding: &embedding, filter, limit, mode };
+        let words: &[ContextText<'_>] = &context.words;
+        let query = SearchQuery { text, embedding: &embedding, context: words, filter, limit, mode };
         let result = opened.collection.search(query).instrument(info_span!("search")).await.map_err(Error::Search)?;
         Ok(TimedSearch { result, embed, search: started.elapsed() })
     }
+
+    /// The vector to search with. Question and context are embedded at the same time.
+    async fn embed(&self, opened: &Opened, text: &str, context: &Context<'_>) -> Result<Vec<f32>, Error> {
+        let Some((answer, weight)) = &context.answer else {
+            return opened.embedder.embed_query(text).await.map_err(Error::Embedding);
+        };
+        let texts = vec![text.to_owned(), answer.clone()];
+        let vectors = opened.embedder.embed_queries(texts).await.map_err(Error::Embedding)?;
+        Ok(context::towards(&vectors[0], &vectors[1], *weight))
+    }
+}
+
+fn closeness(result: &SearchResult) -> Option<f32> {
+    let cosines = result.candidates.iter().filter_map(|candidate| candidate.dense.map(|dense| dense.score));
+    cosines.max_by(f32::total_cmp)
 }
 
 /// The passage as clients see it, as number `n`.

@@ -69,7 +69,7 @@ async fn measure(chunks: usize) {
         let mut times = Vec::with_capacity(SEARCHES);
         for _ in 0..SEARCHES {
             let (text, embedding) = (random.words(8), random.vector());
-            let query = SearchQuery { text: &text, embedding: &embedding, filter, limit: 8, mode };
+            let query = SearchQuery { text: &text, embedding: &embedding, context: &[], filter, limit: 8, mode };
             let began = Instant::now();
             let found = collection.search(query).await.expect("a search");
             times.push(began.elapsed());
@@ -109,8 +109,14 @@ async fn measure_opening(folder: &Path, name: &str) {
     let all = Filter::default();
     for _ in 0..100 {
         let (text, embedding) = (random.words(8), random.vector());
-        let query =
-            SearchQuery { text: &text, embedding: &embedding, filter: &all, limit: 8, mode: SearchMode::Hybrid };
+        let query = SearchQuery {
+            text: &text,
+            embedding: &embedding,
+            context: &[],
+            filter: &all,
+            limit: 8,
+            mode: SearchMode::Hybrid,
+        };
         collection.search(query).await.expect("a search");
     }
     report_memory("opened again and searched");

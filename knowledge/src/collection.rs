@@ -25,7 +25,7 @@ pub use error::Error;
 pub use fingerprint::{Fingerprint, embedded_text};
 pub use fusion::Ranked;
 pub use listing::Page;
-pub use search::{Candidate, Dropped, Hit, SearchMode, SearchQuery, SearchResult};
+pub use search::{Candidate, ContextText, Dropped, Hit, SearchMode, SearchQuery, SearchResult};
 pub use sweep::{OLD_VERSIONS_STAY, ORPHANS_STAY, Swept};
 
 use crate::embedding::EmbeddingIdentity;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::source_document::SourceDocument;
 use crate::text::code_points::code_point_range;
 use crate::text::markers::{Marker, markers};
-use crate::text::passage::units;
+use crate::text::passage::{UnitKind, units};
 
 /// One cited sentence and the part of one source that supports it best.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub struct Citation {
     pub sentence: [usize; 2],
     /// `[start, end]` in the source's `text`, in code points.
     pub quote: [usize; 2],
-    /// The quote contains the sentence's numbers, its quoted strings and most of its words.
+    /// The quote contains the sentence's numbers, its quoted strings and most of its words, and its passage the names.
     pub verified: bool,
 }
 
@@ -36,6 +36,8 @@ pub struct CheckedCitations {
     pub citations: Vec<Citation>,
     /// How many numbers in brackets name no source.
     pub unknown: usize,
+    /// `[start, end]` of each sentence that cites nothing, in code points and in order.
+    pub uncited: Vec<[usize; 2]>,
 }
 
 /// Finds and checks the citations of `response`, and sets `cited` of each source.
@@ -45,15 +47,17 @@ pub fn check(response: &str, sources: &mut [SourceDocument]) -> CheckedCitations
     for source in sources.iter_mut() {
         source.cited = false;
     }
-    for (sentence, marker) in cited_sentences(response) {
+    let Sentences { mut uncited, cited } = sentences(response);
+    for (sentence, marker) in cited {
         for n in marker.numbers {
             let Some(source) = sources.iter_mut().find(|source| source.n == n) else {
                 checked.unknown += 1;
                 continue;
             };
             source.cited = true;
+            uncited.retain(|uncited| Some(uncited) != sentence.as_ref());
             let Some(sentence) = sentence.clone().filter(|sentence| seen.insert((sentence.start, n))) else { continue };
-            let support = support::best(&response[sentence.clone()], &source.text);
+            let support = support::best(&response[sentence.clone()], source);
             checked.citations.push(Citation {
                 n,
                 chunk_id: source.id,
@@ -63,16 +67,26 @@ pub fn check(response: &str, sources: &mut [SourceDocument]) -> CheckedCitations
             });
         }
     }
+    checked.uncited = uncited.iter().map(|sentence| code_point_range(response, sentence)).collect();
     checked
+}
+
+/// What a response says and what it cites for it.
+struct Sentences {
+    /// All sentences; those that are cited are taken out as their sources are found.
+    uncited: Vec<Range<usize>>,
+    /// Each marker with the sentence it belongs to.
+    cited: Vec<(Option<Range<usize>>, Marker)>,
 }
 
 /// Each marker with the sentence it belongs to: the one it stands in or behind, or, at the beginning of a line, the
 /// one that follows. A response of markers alone has no sentence.
-fn cited_sentences(response: &str) -> Vec<(Option<Range<usize>>, Marker)> {
+fn sentences(response: &str) -> Sentences {
     let code = code_spans(response);
     let mut markers = markers(response);
     markers.retain(|marker| !code.iter().any(|code| code.contains(&marker.span.start)));
-    let sentences: Vec<Range<usize>> = units(&without(response, &markers)).into_iter().map(|unit| unit.span).collect();
+    let units = units(&without(response, &markers)).into_iter().filter(|unit| unit.kind != UnitKind::Code);
+    let sentences: Vec<Range<usize>> = units.map(|unit| unit.span).collect();
     let belongs = |marker: &Marker| {
         let before = sentences.iter().rfind(|sentence| sentence.start < marker.span.start);
         let line_start = response[..marker.span.start].rfind('\n').map_or(0, |line_break| line_break + 1);
@@ -82,7 +96,8 @@ fn cited_sentences(response: &str) -> Vec<(Option<Range<usize>>, Marker)> {
         let sentence = if opens_a_line { behind().or(before) } else { before.or_else(behind) };
         sentence.cloned()
     };
-    markers.into_iter().map(|marker| (belongs(&marker), marker)).collect()
+    let cited = markers.into_iter().map(|marker| (belongs(&marker), marker)).collect();
+    Sentences { uncited: sentences, cited }
 }
 
 /// The response with white space in the place of its markers, so that its sentences are found without them. A marker

@@ -6,13 +6,15 @@ use footnote_knowledge::embedding::Tokenizer;
 use serde::Serialize;
 
 use crate::llm;
-use crate::retrieval::{Said, Speaker};
+use crate::retrieval::{self, Said, Speaker};
 use crate::sessions::{self, Loaded, Message, Role};
 
 /// The part of a conversation that a turn uses: its newest messages, oldest of them first, never a part of one.
 #[derive(Debug, Default)]
 pub struct History {
     pub messages: Vec<llm::Message>,
+    /// What retrieval looks at: further back than what is shown to a model.
+    earlier: Vec<llm::Message>,
     pub used: HistoryUse,
 }
 
@@ -44,16 +46,21 @@ impl History {
         let used = messages.len();
         let dropped = session.length.saturating_sub(used as u64);
         let unavailable = session.history == sessions::History::Unavailable;
-        Self { messages, used: HistoryUse { used, dropped, unavailable } }
+        let looked_at = if limit > 0 { retrieval::MESSAGES_BACK } else { 0 };
+        let earlier = session.messages[session.messages.len().saturating_sub(looked_at)..]
+            .iter()
+            .map(|message| for_model(message))
+            .collect();
+        Self { messages, earlier, used: HistoryUse { used, dropped, unavailable } }
     }
 
-    /// The same messages, as retrieval looks at them.
+    /// The conversation as retrieval looks at it.
     pub fn said(&self) -> Vec<Said<'_>> {
         let said = |message: &'_ llm::Message| match message.role {
             llm::Role::User => Speaker::User,
             llm::Role::Assistant => Speaker::Assistant,
         };
-        self.messages.iter().map(|message| Said { by: said(message), text: &message.content }).collect()
+        self.earlier.iter().map(|message| Said { by: said(message), text: &message.content }).collect()
     }
 }
 

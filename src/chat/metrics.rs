@@ -8,6 +8,9 @@ pub(super) fn answered(response: &ChatResponse) {
     let backend = response.backend.to_string();
     let persisted = if response.session_persisted { "true" } else { "false" };
     metrics::counter!("footnote_turns_saved_total", "backend" => backend, "persisted" => persisted).increment(1);
+    metrics::counter!("footnote_citations_removed_total").increment(response.removed_markers as u64);
+    let unverified = response.citations.iter().filter(|citation| !citation.verified).count();
+    metrics::counter!("footnote_citations_unverified_total").increment(unverified as u64);
     for (step, milliseconds) in response.timings_ms.steps() {
         metrics::histogram!("footnote_turn_step_seconds", "step" => step).record(milliseconds / 1e3);
     }

@@ -73,4 +73,6 @@ pub struct TurnRequest {
     pub filter: Filter,
     /// Set if the client may send this request more than once and wants it answered once.
     pub idempotency: Option<IdempotentRequest>,
+    /// Whether the response tells what led to it.
+    pub explain: bool,
 }

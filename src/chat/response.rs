@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::citations::Citation;
+use super::explanation::Explanation;
 use super::history::HistoryUse;
 use crate::llm::Usage;
 use crate::sessions::{Backend, Saved};
@@ -28,9 +29,15 @@ pub struct ChatResponse {
     pub abstained: bool,
     pub standalone_question: String,
     pub citations: Vec<Citation>,
+    /// `[start, end]` of each sentence of the response that cites nothing, in code points; none of an abstention.
+    pub uncited: Vec<[usize; 2]>,
+    /// How many numbers in brackets named no source and were taken out.
+    pub removed_markers: usize,
     pub history: HistoryUse,
     pub usage: Usage,
     pub timings_ms: Timings,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explain: Option<Explanation>,
 }
 
 impl ChatResponse {

@@ -64,6 +64,26 @@ impl Server {
         Ok(heard(response).boxed())
     }
 
+    /// Asks and waits for the whole response.
+    pub(super) async fn ask_at_once(
+        &self,
+        user_id: Option<&str>,
+        question: &str,
+        explain: bool,
+    ) -> anyhow::Result<Value> {
+        let body = json!({"message": question, "user_id": user_id, "stream": false, "explain": explain});
+        let response = self.request(Method::POST, "/chat").json(&body).send().await.with_context(|| {
+            format!(
+                "there is no server at {}; start one with `footnote serve`, or name it with --server",
+                self.base_url
+            )
+        })?;
+        if !response.status().is_success() {
+            return Err(problem(response).await);
+        }
+        response.json().await.context("the server's answer is not JSON")
+    }
+
     pub(super) async fn forget(&self, user_id: &str) -> anyhow::Result<()> {
         let path = format!("/sessions/{}", utf8_percent_encode(user_id, NON_ALPHANUMERIC));
         let response = self.request(Method::DELETE, &path).send().await.context("the server did not answer")?;

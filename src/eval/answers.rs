@@ -112,6 +112,7 @@ async fn answer(
         standalone: retrieved.question.question.clone(),
         history: Vec::new(),
         sources: retrieved.sources.clone(),
+        closeness: retrieved.closeness,
     };
     let started = Instant::now();
     let mut events = answerer.answer(asked, started + Duration::from_secs(options.model.model_timeout)).await?;

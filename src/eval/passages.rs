@@ -23,6 +23,9 @@ pub(super) struct Ranking {
     pub(super) standalone_question: String,
     /// Why the question was taken to depend on the conversation; empty where it was not.
     pub(super) reasons: Vec<String>,
+    /// How many earlier messages took part in the search beside the question.
+    #[serde(default)]
+    pub(super) messages_in_context: usize,
     pub(super) metrics: Metrics,
     /// The ids of the best passages, best first.
     pub(super) ranking: Vec<String>,
@@ -103,6 +106,7 @@ fn ranking(corpus: &Corpus, question: &Question, retrieved: &Retrieved) -> Ranki
         question: question.text.clone(),
         standalone_question: retrieved.question.question.clone(),
         reasons: retrieved.question.reasons.iter().map(|reason| (*reason).to_owned()).collect(),
+        messages_in_context: retrieved.messages_in_context,
         metrics: Metrics::of(&ranking, &question.relevant),
         ranking,
         group: question.conversation.clone().unwrap_or_else(|| question.id.clone()),

@@ -43,6 +43,8 @@ pub(super) struct ChatBody {
     top_k: Option<usize>,
     #[serde(default)]
     filter: Option<Filter>,
+    #[serde(default)]
+    explain: bool,
 }
 
 impl ChatBody {
@@ -64,6 +66,7 @@ impl ChatBody {
                 .unwrap_or_default(),
             filter: self.filter.unwrap_or_default(),
             idempotency,
+            explain: self.explain,
         })
     }
 
@@ -79,9 +82,9 @@ impl ChatBody {
         Ok(Some(IdempotentRequest { key, digest: self.digest() }))
     }
 
-    /// Of all that makes the answer: whether it is streamed does not.
+    /// Of all that makes the answer: whether it is streamed or explained does not.
     fn digest(&self) -> String {
-        let Self { message, user_id, stream: _, use_history, top_k, filter } = self;
+        let Self { message, user_id, stream: _, use_history, top_k, filter, explain: _ } = self;
         let parts = json!([message, user_id, use_history, top_k, filter]);
         Uuid::new_v5(&Uuid::NAMESPACE_OID, parts.to_string().as_bytes()).to_string()
     }

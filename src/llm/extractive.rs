@@ -38,7 +38,7 @@ impl Extractive {
     pub async fn answer(&self, question: Question, deadline: Instant) -> Result<Answer, Error> {
         let asked = Instant::now();
         let Selection { support, sentences } =
-            tokio::time::timeout_at(deadline, self.select(question.standalone, question.sources))
+            tokio::time::timeout_at(deadline, self.select(question.standalone, question.sources, question.closeness))
                 .await
                 .map_err(|_| Error::Timeout { silence: asked.elapsed() })??;
         let abstained = sentences.is_empty();
@@ -50,7 +50,12 @@ impl Extractive {
     }
 
     /// What to say, in order; nothing if nothing supports an answer.
-    async fn select(&self, question: String, sources: Vec<SourceDocument>) -> Result<Selection, Error> {
+    async fn select(
+        &self,
+        question: String,
+        sources: Vec<SourceDocument>,
+        closeness: Option<f32>,
+    ) -> Result<Selection, Error> {
         let gather = move || (candidates::gather(&question, &sources), question);
         // Taking the sources apart is work for the CPU, more of it the more sources there are.
         let (candidates, question) =
@@ -63,7 +68,9 @@ impl Extractive {
         let mut vectors = self.embedder.embed_queries(texts).await.map_err(|error| failed(error.into()))?;
         let similarities = vectors.split_off(1).iter().map(|vector| dot(&vectors[0], vector)).collect::<Vec<f32>>();
         let ranked = ranking::rank(&question, candidates, &similarities);
-        Ok(selection::select(ranked))
+        // Where it is not known, the nearest sentence stands for the nearest passage.
+        let nearest = similarities.iter().copied().max_by(f32::total_cmp).unwrap_or_default();
+        Ok(selection::select(ranked, closeness.unwrap_or(nearest)))
     }
 }
 

@@ -10,6 +10,7 @@ mod template;
 use std::fmt::Write;
 use std::path::Path;
 
+use serde::Serialize;
 pub use template::InvalidTemplate;
 use template::{Placeholder, Template};
 
@@ -28,7 +29,7 @@ pub struct PromptTemplates {
 }
 
 /// The two messages a model is sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Prompt {
     pub system: String,
     pub user: String,

@@ -20,6 +20,16 @@ pub struct Standalone {
     pub reasons: Vec<&'static str>,
 }
 
+impl Standalone {
+    /// What to search with where the conversation takes part in the search by weight: the message itself, unless it has
+    /// no words of its own or a word of it was replaced. Another question in front would weigh as much as the message.
+    pub(super) fn search_text<'a>(&'a self, message: &'a str) -> &'a str {
+        let is_in_front = self.question.ends_with(message.trim());
+        let says_nothing = self.reasons.contains(&dependence::SAYS_NOTHING_ITSELF);
+        if is_in_front && !says_nothing { message } else { &self.question }
+    }
+}
+
 /// How far back a chain of dependent messages is followed.
 const MESSAGES_BACK: usize = 4;
 

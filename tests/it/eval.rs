@@ -168,5 +168,6 @@ fn what_a_set_lacks_is_said() {
     let set = Set::new(&[passage], &[question], "q a 1\n");
     assert!(set.refusal(&[]).contains("dev.tsv, line 2"));
     assert!(set.refusal(&["--split", "test"]).contains("there is dev"));
-    assert!(set.refusal(&["--dataset", "elsewhere"]).contains("elsewhere"));
+    fs::remove_dir_all(set.path().join("set")).unwrap();
+    assert!(set.refusal(&[]).contains("corpus.jsonl"));
 }

@@ -10,6 +10,7 @@ mod test_app;
 
 mod access;
 mod architecture;
+mod ask;
 mod bad_input;
 mod conversation;
 mod doctor;

@@ -104,3 +104,49 @@ async fn a_prompt_of_ones_own_is_used_and_checked() {
     let prompt = model.last_request().message("user").to_owned();
     assert!(prompt.starts_with("OURS") && prompt.contains("What is {{history}}?"), "{prompt}");
 }
+
+#[tokio::test]
+async fn a_marker_of_no_source_reaches_nobody_even_when_it_comes_in_pieces() {
+    let model = ModelServer::start();
+    let app = app_with(&model).await;
+    for _ in 0..2 {
+        let (words, reply) = Reply::live();
+        model.then(reply);
+        for word in ["Machine learning is programs that learn from data [", "1", "] [", "7", "]. Nobody knows why", "."]
+        {
+            words.send(word.to_owned()).unwrap();
+        }
+    }
+    let expected = "Machine learning is programs that learn from data [1]. Nobody knows why.";
+    let answer = app.ask("someone", "What is machine learning?").await;
+    assert_eq!(answer["response"], expected);
+    assert_eq!(answer["removed_markers"], 1);
+    assert_eq!(answer["citations"].as_array().unwrap().len(), 1);
+    assert_eq!(answer["citations"][0]["verified"], true);
+    let uncited = &answer["uncited"];
+    assert_eq!(*uncited, json!([[expected.find("Nobody").unwrap(), expected.len()]]));
+
+    let heard = app.ask_streaming("someone", "What is machine learning?").await;
+    let deltas = heard.iter().filter(|(event, _)| event == "delta");
+    let text: String = deltas.map(|(_, data)| data["text"].as_str().unwrap()).collect();
+    assert_eq!(text, expected, "what is streamed is what is saved");
+}
+
+#[tokio::test]
+async fn an_explained_answer_shows_the_prompt_and_the_search() {
+    let model = ModelServer::start();
+    let app = app_with(&model).await;
+    let body = json!({"user_id": "someone", "message": "What is machine learning?", "explain": true});
+    let explain = &app.post("/chat", body).await.body["explain"];
+    assert_eq!(explain["prompt"]["user"], model.last_request().message("user"));
+    assert_eq!(explain["searched_for"], "What is machine learning?");
+    assert_eq!((&explain["depends"], &explain["messages_in_context"]), (&json!(false), &json!(0)));
+    assert_eq!(explain["candidates"][0]["fused"]["rank"], 1);
+
+    let body = json!({"user_id": "someone", "message": "How does it work?", "explain": true});
+    let explain = &app.post("/chat", body).await.body["explain"];
+    assert_eq!(explain["reasons"][0], "a pronoun stands for something said before");
+    assert_eq!(explain["messages_in_context"], 2);
+    let plain = app.ask("someone", "What is machine learning?").await;
+    assert!(plain.get("explain").is_none(), "only for whoever asks");
+}

@@ -35,8 +35,13 @@ fn sources() -> Vec<SourceDocument> {
 
 async fn answer_from(message: &str, sources: Vec<SourceDocument>) -> (String, Completion) {
     let answerer = Answerer::Extractive(Extractive::new(Arc::clone(&EMBEDDER)));
-    let question =
-        Question { message: message.to_owned(), standalone: message.to_owned(), history: Vec::new(), sources };
+    let question = Question {
+        message: message.to_owned(),
+        standalone: message.to_owned(),
+        history: Vec::new(),
+        sources,
+        closeness: None,
+    };
     let (pieces, completion) = read(answerer.answer(question, far()).await.unwrap()).await.unwrap();
     (pieces.concat(), completion)
 }

@@ -39,6 +39,7 @@ pub(crate) fn question(message: &str) -> Question {
         standalone: message.to_owned(),
         history: Vec::new(),
         sources: vec![source(1, "Machine learning lets programs learn from examples.")],
+        closeness: None,
     }
 }
 

@@ -25,9 +25,19 @@ pub struct SearchQuery<'a> {
     pub text: &'a str,
     /// Of `text`, by the collection's embedder; not looked at when the mode is [`SearchMode::Bm25`].
     pub embedding: &'a [f32],
+    /// Texts around the question, whose words count too.
+    pub context: &'a [ContextText<'a>],
     pub filter: &'a Filter,
     pub limit: usize,
     pub mode: SearchMode,
+}
+
+/// Something said before a question.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ContextText<'a> {
+    pub text: &'a str,
+    /// What its words count beside those of the question, which count 1.
+    pub weight: f32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -106,7 +116,8 @@ impl Collection {
         let filter = versions.exclude_outdated(self.store_filter(query.filter));
         let limit = query.limit.max(CANDIDATES);
         let ask = |vector| RankingQuery { vector, filter: filter.clone(), limit, fields: Fields::None };
-        let words = self.inner.bm25.embed_query(query.text);
+        let context = query.context.iter().map(|context| (context.text, context.weight));
+        let words = self.inner.bm25.embed_query_in_context(query.text, context);
         let (by_dense, by_words) = match query.mode {
             SearchMode::Hybrid => (true, true),
             SearchMode::Dense => (true, false),

@@ -1,6 +1,8 @@
 //! Text to sparse BM25 vectors, made by the engine's own tokenizer in this process for both backends, so that they hold
 //! the same tokens. The IDF half of BM25 is applied by the engine when it ranks.
 
+use std::collections::BTreeMap;
+
 use qdrant_edge::SparseVector as EngineVector;
 use qdrant_edge::bm25_embed::{EdgeBm25, EdgeBm25Config};
 use serde_json::Value;
@@ -33,6 +35,24 @@ impl Bm25 {
     pub fn embed_query(&self, text: &str) -> SparseVector {
         from_engine(self.model.embed_query(text))
     }
+
+    /// The words of the query at weight 1, those of the texts around it at the weight given with each. A word that
+    /// several of them have counts as where it weighs most.
+    pub fn embed_query_in_context<'a>(
+        &self,
+        text: &str,
+        context: impl Iterator<Item = (&'a str, f32)>,
+    ) -> SparseVector {
+        let mut weights: BTreeMap<u32, f32> = BTreeMap::new();
+        for (text, weight) in context {
+            for index in self.embed_query(text).indices {
+                let known = weights.entry(index).or_default();
+                *known = known.max(weight);
+            }
+        }
+        weights.extend(self.embed_query(text).indices.into_iter().map(|index| (index, 1.0)));
+        SparseVector { indices: weights.keys().copied().collect(), values: weights.into_values().collect() }
+    }
 }
 
 impl Default for Bm25 {
@@ -61,6 +81,21 @@ mod tests {
         let bm25 = Bm25::new();
         assert!(bm25.embed_document("kernel kernel").values[0] > bm25.embed_document("kernel").values[0]);
         assert_eq!(bm25.embed_query("kernel kernel").values, [1.0]);
+    }
+
+    #[test]
+    fn words_around_a_query_count_as_they_weigh_most_and_never_instead_of_its_own() {
+        let bm25 = Bm25::new();
+        let weight = |vector: &SparseVector, word: &str| {
+            let index = bm25.embed_query(word).indices[0];
+            vector.indices.iter().position(|it| *it == index).map(|position| vector.values[position])
+        };
+        let context = [("redis keeps sessions", 0.3), ("sessions expire", 0.1)];
+        let vector = bm25.embed_query_in_context("how long do sessions live", context.into_iter());
+        assert_eq!(weight(&vector, "session"), Some(1.0));
+        assert_eq!(weight(&vector, "redis"), Some(0.3));
+        assert_eq!(weight(&vector, "expire"), Some(0.1));
+        assert_eq!(bm25.embed_query_in_context("redis", [].into_iter()), bm25.embed_query("redis"));
     }
 
     #[test]

@@ -312,6 +312,7 @@ async fn searching_for_nothing_finds_nothing(store: TestStore) {
     let query = footnote_knowledge::collection::SearchQuery {
         text: "one",
         embedding: short,
+        context: &[],
         filter: &all,
         limit: 5,
         mode: SearchMode::Hybrid,

@@ -142,7 +142,7 @@ pub(crate) async fn search_by(
     limit: usize,
 ) -> SearchResult {
     let embedding = embed(text);
-    collection.search(SearchQuery { text, embedding: &embedding, filter, limit, mode }).await.unwrap()
+    collection.search(SearchQuery { text, embedding: &embedding, context: &[], filter, limit, mode }).await.unwrap()
 }
 
 pub(crate) fn texts(result: &SearchResult) -> Vec<&str> {

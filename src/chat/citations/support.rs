@@ -3,8 +3,11 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
+use unicode_segmentation::UnicodeSegmentation;
+
+use crate::source_document::SourceDocument;
 use crate::text::passage::{Unit, shown, units};
-use crate::text::words::{content_stems, numbers};
+use crate::text::words::{content_stems, is_function_word, numbers, stem};
 
 /// Most of a sentence's words have to be in its quote. Less, and the quote is about something else; more, and no answer
 /// could put it in its own words.
@@ -20,9 +23,10 @@ pub(super) struct Support {
     pub(super) verified: bool,
 }
 
-/// The one or two neighbouring units of `source` that contain most of the words of `sentence`.
-pub(super) fn best(sentence: &str, source: &str) -> Support {
+/// The one or two neighbouring units of the source that contain most of the words of `sentence`.
+pub(super) fn best(sentence: &str, passage: &SourceDocument) -> Support {
     let sentence = shown(sentence);
+    let source = passage.text.as_str();
     let units = units(source);
     if let Some(same) = units.iter().find(|unit| shown(&source[unit.span.clone()]) == sentence) {
         return Support { quote: same.span.clone(), verified: true };
@@ -37,7 +41,8 @@ pub(super) fn best(sentence: &str, source: &str) -> Support {
         }
     }
     let quote = best.map_or(0..source.len(), |(_, quote)| quote);
-    Support { verified: claim.is_supported_by(&shown(&source[quote.clone()])), quote }
+    let verified = claim.is_supported_by(&shown(&source[quote.clone()])) && claim.names_occur_in(passage);
+    Support { verified, quote }
 }
 
 /// Every unit, and every two neighbours.
@@ -52,6 +57,8 @@ struct Claim {
     numbers: Vec<String>,
     /// In lower case.
     quoted: Vec<String>,
+    /// Stems of capitalised words that do not begin the sentence.
+    names: Vec<String>,
 }
 
 impl Claim {
@@ -60,6 +67,7 @@ impl Claim {
             stems: content_stems(sentence).into_iter().collect(),
             numbers: numbers(sentence),
             quoted: quoted(sentence),
+            names: names(sentence),
         }
     }
 
@@ -70,6 +78,13 @@ impl Claim {
         found as f32 / self.stems.len().max(1) as f32
     }
 
+    /// A name may stand anywhere in the passage, in its heading or title: the quote may call it "it".
+    fn names_occur_in(&self, passage: &SourceDocument) -> bool {
+        let heading = passage.heading.as_deref().unwrap_or_default();
+        let said = [passage.text.as_str(), heading, &passage.title].map(content_stems).concat();
+        self.names.iter().all(|name| said.contains(name))
+    }
+
     fn is_supported_by(&self, quote: &str) -> bool {
         let numbers = numbers(quote);
         let lower = quote.to_lowercase();
@@ -77,6 +92,13 @@ impl Claim {
             && self.numbers.iter().all(|number| numbers.contains(number))
             && self.quoted.iter().all(|quoted| lower.contains(quoted))
     }
+}
+
+/// Words with a capital inside a sentence. In German nouns are among them, and have to occur as well.
+fn names(sentence: &str) -> Vec<String> {
+    let words = sentence.unicode_words().skip(1);
+    let capitalised = words.filter(|word| word.starts_with(char::is_uppercase));
+    capitalised.map(str::to_lowercase).filter(|word| !is_function_word(word)).map(|word| stem(&word)).collect()
 }
 
 /// What stands between quotation marks or backticks: it claims to be written so.

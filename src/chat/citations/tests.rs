@@ -89,6 +89,7 @@ fn what_the_source_does_not_say_is_not_verified() {
         "Machine learning lets programs learn from examples. [2]",
         "Yes. [1]",
         "Use `--learn` for machine learning programs. [1]",
+        "According to Turing machine learning lets programs learn from examples. [1]",
     ];
     for response in unsupported {
         let cited = cited(response);
@@ -128,6 +129,15 @@ fn numbers_without_a_source_are_counted_and_code_cites_nothing() {
     assert_eq!(checked.unknown, 2);
     assert_eq!(checked.citations.len(), 1);
     assert_eq!(sources.iter().map(|source| source.cited).collect::<Vec<_>>(), [true, false]);
+}
+
+#[test]
+fn sentences_that_cite_nothing_are_listed() {
+    let response = "It learns from data [1]. Nobody knows why that is. Calling `argv[1]` is odd.\n\n- Redis keeps sessions. [2]\n- So do I.";
+    let uncited: Vec<String> =
+        check(response, &mut sources()).uncited.iter().map(|sentence| slice(response, *sentence).to_owned()).collect();
+    assert_eq!(uncited, ["Nobody knows why that is.", "Calling `argv[1]` is odd.", "- So do I."]);
+    assert_eq!(check("It learns [9].", &mut sources()).uncited.len(), 1, "no source, no support");
 }
 
 #[test]

@@ -47,13 +47,23 @@ impl Candidate {
         format!("{}. {}", self.under, self.text)
     }
 
-    /// What is known of it before its meaning is: its words, and how well its source was found.
+    /// What is known of it before its meaning is: its words, and how well its source was found. Comparable between
+    /// questions.
     pub(super) fn lexical_score(&self) -> f32 {
-        const OWN: f32 = 0.3;
-        const IN_CONTEXT: f32 = 0.2;
+        self.weighed(0.3, 0.2)
+    }
+
+    /// The same for choosing between the candidates of one question, where the words may count more: the rarest of them
+    /// tells which sentence is meant.
+    pub(super) fn lexical_rank(&self) -> f32 {
+        self.weighed(0.4, 0.4)
+    }
+
+    fn weighed(&self, own: f32, in_context: f32) -> f32 {
         const PER_SOURCE_RANK: f32 = 0.03;
         // Ranks behind the tenth are all alike.
-        OWN * self.overlap.own + IN_CONTEXT * self.overlap.in_context - PER_SOURCE_RANK * self.source.min(10) as f32
+        let source = PER_SOURCE_RANK * self.source.min(10) as f32;
+        own * self.overlap.own + in_context * self.overlap.in_context - source
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) fn rank(question: &str, candidates: Vec<Candidate>, similarities: &[f
     let scored = candidates.into_iter().zip(similarities).map(|(candidate, &similarity)| {
         let defines = topic.as_ref().is_some_and(|topic| defines(&candidate.text, topic));
         let support = similarity + candidate.lexical_score();
-        let score = support + if defines { DEFINITION } else { 0.0 };
+        let score = similarity + candidate.lexical_rank() + if defines { DEFINITION } else { 0.0 };
         Ranked { candidate, support, score }
     });
     let mut ranked: Vec<Ranked> = scored.collect();

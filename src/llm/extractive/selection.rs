@@ -6,18 +6,20 @@ use super::composition::Sentence;
 use super::ranking::Ranked;
 use crate::text::words::{content_stems, lower_words};
 
-/// The least support of an answer: the cosine to the question, and up to half as much again for containing its words.
-///
-/// Questions about something else than the documents reach it in about 1 case of 20, and so do 19 of 20 questions that
-/// the documents answer, on Wikipedia passages as on software manuals: with the cosine alone it is 1 of 7.
-const LEAST_SUPPORT: f32 = 0.62;
+/// What the passage's closeness counts beside the best sentence's support: a question about something that the documents
+/// do not treat may have a sentence with its words in them, but hardly a whole passage near it.
+const PASSAGE: f32 = 0.5;
 
-/// A second sentence is said if its score is this share of the best one's, a third only if it is almost as good: the
-/// second holds the answer for 1 question in 12 for which the first does not, the third for 1 in 50.
-const SECOND: f32 = 0.7;
-const THIRD: f32 = 0.9;
+/// The least support of an answer: the cosine of the question and its best sentence, up to half as much again for
+/// containing its words, and [`PASSAGE`] of the cosine to the nearest passage. How many questions each threshold refuses
+/// is in docs/retrieval.md.
+const LEAST_SUPPORT: f32 = 0.88;
 
-const MOST_SENTENCES: usize = 3;
+/// A second sentence is said if its score is this share of the best one's: it holds the answer for 1 question in 12 for
+/// which the first does not. A third would for 1 in 35, and makes every answer longer.
+const SECOND: f32 = 0.6;
+
+const MOST_SENTENCES: usize = 2;
 
 /// Two sentences with this share of their words in common say the same.
 const SAME: f32 = 0.7;
@@ -32,24 +34,21 @@ pub(super) struct Selection {
 }
 
 /// What to say, in reading order: by source, the best one's first, and within a source as it stands there.
-pub(super) fn select(ranked: Vec<Ranked>) -> Selection {
-    let support = ranked.first().map_or(0.0, |best| best.support);
-    Selection { support, sentences: sentences(&ranked) }
+///
+/// `closeness` is the cosine of the question and the nearest passage.
+pub(super) fn select(ranked: Vec<Ranked>, closeness: f32) -> Selection {
+    let best = ranked.iter().map(|ranked| ranked.support).max_by(f32::total_cmp);
+    let support = best.map_or(0.0, |best| best + PASSAGE * closeness);
+    let sentences = if support >= LEAST_SUPPORT { sentences(&ranked) } else { Vec::new() };
+    Selection { support, sentences }
 }
 
 fn sentences(ranked: &[Ranked]) -> Vec<Sentence> {
-    let Some(best) = ranked.first().filter(|best| best.support >= LEAST_SUPPORT) else { return Vec::new() };
-    let shares_needed = [SECOND, THIRD];
+    let Some(best) = ranked.first() else { return Vec::new() };
     let mut chosen: Vec<&Ranked> = vec![best];
-    for other in &ranked[1..] {
-        let Some(share) = shares_needed.get(chosen.len() - 1) else { break };
-        if other.score < share * best.score {
-            break;
-        }
-        if chosen.iter().all(|said| !says_the_same(&said.candidate.text, &other.candidate.text)) {
-            chosen.push(other);
-        }
-    }
+    let worth_saying = ranked[1..].iter().take_while(|other| other.score >= SECOND * best.score);
+    let news = |other: &&Ranked| !says_the_same(&best.candidate.text, &other.candidate.text);
+    chosen.extend(worth_saying.filter(|other| news(other)).take(MOST_SENTENCES - 1));
     in_reading_order(with_referents(&chosen))
 }
 

@@ -24,7 +24,13 @@ fn source(n: usize, text: &str) -> SourceDocument {
 }
 
 fn question(message: &str, sources: Vec<SourceDocument>) -> Question {
-    Question { message: message.to_owned(), standalone: message.to_owned(), history: Vec::new(), sources }
+    Question {
+        message: message.to_owned(),
+        standalone: message.to_owned(),
+        history: Vec::new(),
+        sources,
+        closeness: None,
+    }
 }
 
 fn rendered(question: &Question) -> String {

@@ -31,6 +31,8 @@ pub(super) struct Mention {
     replaceable: bool,
 }
 
+pub(super) const SAYS_NOTHING_ITSELF: &str = "it has no words of its own to search for";
+
 /// A message with more content words of its own than these is searched for by them, whatever it begins with.
 const FEW_CONTENT_WORDS: usize = 2;
 
@@ -55,7 +57,7 @@ impl Dependence {
         let signs = [
             (self.mention.is_some(), "a pronoun stands for something said before"),
             (self.connective, "it continues the question before"),
-            (self.says_nothing_itself, "it has no words of its own to search for"),
+            (self.says_nothing_itself, SAYS_NOTHING_ITSELF),
             (self.only_circumstances, "it gives only the circumstances of a question"),
         ];
         signs.into_iter().filter(|(found, _)| *found).map(|(_, reason)| reason).collect()

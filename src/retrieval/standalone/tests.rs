@@ -94,6 +94,18 @@ fn a_message_that_stands_alone_is_not_touched() {
 }
 
 #[test]
+fn only_a_replaced_word_or_a_missing_one_changes_what_is_searched_for() {
+    let search = |previous: &str, message: &str| {
+        let standalone = standalone_question(message, &[previous]);
+        standalone.search_text(message).to_owned()
+    };
+    assert_eq!(search("What is Redis?", "Why is it fast?"), "Why is Redis fast?");
+    assert_eq!(search("How do I install Redis?", "Why?"), "How do I install Redis? Why?");
+    assert_eq!(search("Which stores can keep a session?", "How fast are they?"), "How fast are they?");
+    assert_eq!(search("What is Redis?", "session ttl"), "session ttl");
+}
+
+#[test]
 fn without_a_conversation_every_message_stands_alone() {
     for message in ["Why?", "How does it work?", "and now?"] {
         assert!(!standalone_question(message, &[]).depends);
