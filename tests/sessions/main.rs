@@ -4,6 +4,7 @@
 
 mod conformance;
 mod embedded;
+mod interleavings;
 mod outages;
 mod place;
 #[path = "../support/redis_server.rs"]
