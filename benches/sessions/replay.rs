@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::conversation::{filled, on, open};
+use footnote::sessions::{SessionOptions, Sessions};
+
+use crate::conversation::{filled, on};
 use crate::redis_server::RedisServer;
 
 const TURNS: usize = 1_000;
@@ -10,7 +12,9 @@ const SESSIONS: usize = 50;
 
 pub(crate) async fn measure() -> anyhow::Result<()> {
     let mut redis = RedisServer::start_with(&["--appendfsync", "everysec"]);
-    let sessions = open(on(&redis)).await?;
+    let folder = tempfile::tempdir()?;
+    let journal = Some(folder.path().to_owned());
+    let sessions = Sessions::open(SessionOptions { journal, ..SessionOptions::new(on(&redis)) }).await?;
     filled(&sessions, "before", 2).await?;
     redis.kill();
     let begun = Instant::now();

@@ -18,7 +18,7 @@ pub(crate) async fn everything_is_replayed(stage: &Stage) {
     for server in &stage.servers {
         eventually("every turn that waited is saved", async || {
             let ready: Value = server.get("/readyz").await.json().await.unwrap();
-            ready["sessions"]["ok"] == true && server.metric("footnote_session_turns_pending").await == 0.0
+            ready["sessions"]["ok"] == true && ready["sessions"]["waiting"]["turns"] == 0
         })
         .await;
     }

@@ -69,6 +69,12 @@ impl Ledger {
                 }
             }
         }
+        for server in &stage.servers {
+            let lost = server.metric("footnote_session_turns_lost_total").await;
+            if lost > 0.0 {
+                wrong.push(format!("a server gave up {lost} turns"));
+            }
+        }
         let sessions = found::sessions_in_redis(&stage.redis);
         if sessions > self.told.len() {
             wrong.push(format!("there are {sessions} sessions"));

@@ -14,6 +14,7 @@ mod bad_input;
 mod conversation;
 mod doctor;
 mod documents;
+mod idempotency;
 mod memory;
 mod model;
 mod operations;
