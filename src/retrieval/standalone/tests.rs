@@ -51,6 +51,8 @@ fn where_nothing_can_be_replaced_safely_the_question_before_is_put_in_front() {
 fn another_thing_asked_about_takes_the_place_of_the_first() {
     assert_eq!(ask(&["What is machine learning?"], "What about deep learning?"), "What is deep learning?");
     assert_eq!(ask(&["How does Redis work?"], "and how about Qdrant"), "How does Qdrant work?");
+    assert_eq!(ask(&["explain ai"], "what about ml?"), "explain ml", "and not the letters of `explain`");
+    assert_eq!(ask(&["What is hat?"], "What about caps?"), "What is caps?");
 }
 
 #[test]
