@@ -22,6 +22,7 @@ pub use response::{ChatResponse, Timings, TurnEvent};
 use crate::llm::{self, Answerer, Completion};
 use crate::retrieval::{self, Retrieval, Retrieved};
 use crate::sessions::{Loaded, Saved, SessionKey, Sessions, Turn};
+use citations::Citation;
 use history::History;
 
 /// Answers turns; cheap to clone.
@@ -112,7 +113,7 @@ impl Inner {
         let user_id = request.session.id().to_owned();
         let _ = events.send(TurnEvent::Sources { user_id, source_documents: retrieved.sources.clone() });
         let answer = self.ask_model(&request, &history, &retrieved, events, &mut timings).await?;
-        let citations = citations::check(&answer.text, &mut retrieved.sources).citations;
+        let citations = check_citations(&answer, &mut retrieved).await;
 
         let question = request.question.as_str().to_owned();
         let turn = Turn::new(asked_at, question, Timestamp::now(), answer.text.clone(), retrieved.sources.clone());
@@ -205,6 +206,15 @@ impl Inner {
 struct Answer {
     text: String,
     completion: Completion,
+}
+
+/// On a blocking thread: comparing every cited sentence with its source is work, and the more the longer the answer.
+async fn check_citations(answer: &Answer, retrieved: &mut Retrieved) -> Vec<Citation> {
+    let (text, mut sources) = (answer.text.clone(), std::mem::take(&mut retrieved.sources));
+    let checking = tokio::task::spawn_blocking(move || (citations::check(&text, &mut sources).citations, sources));
+    let (citations, sources) = checking.await.expect("the check does not panic");
+    retrieved.sources = sources;
+    citations
 }
 
 /// Runs `step` and notes the milliseconds it took.
