@@ -129,6 +129,7 @@ impl Inner {
             backend: saved.backend,
             turn_id,
             answered_by: self.answerer.name().to_owned(),
+            finish_reason: answer.completion.finish,
             abstained: answer.completion.abstained,
             standalone_question: retrieved.question.question,
             citations,

@@ -15,6 +15,7 @@ mod conversation;
 mod doctor;
 mod documents;
 mod model;
+mod model_process;
 mod operations;
 mod packaging;
 mod process;
