@@ -14,6 +14,8 @@ mod bad_input;
 mod conversation;
 mod doctor;
 mod documents;
+mod idempotency;
+mod memory;
 mod model;
 mod model_process;
 mod operations;
