@@ -8,4 +8,5 @@ pub mod connect;
 pub mod embedding;
 pub mod options;
 pub mod secret;
+pub mod tls;
 pub mod vector_store;
