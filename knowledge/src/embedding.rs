@@ -12,7 +12,7 @@ mod tokenizer;
 
 pub use error::{Error, Source};
 pub use local::LocalEmbedder;
-pub use openai::{OpenAiEmbedder, OpenAiOptions};
+pub use openai::{CLIENT_LOG_TARGET, OpenAiEmbedder, OpenAiOptions};
 pub use tokenizer::Tokenizer;
 
 use serde::{Deserialize, Serialize};
@@ -43,7 +43,8 @@ impl Embedder {
                 let (url, key) = (endpoint.base_url(), endpoint.openai_api_key.clone());
                 let defaults = OpenAiOptions::new(url, key, &embedding.embedding_model);
                 let max_tokens = embedding.embedding_max_tokens.unwrap_or(defaults.max_tokens);
-                let remote = OpenAiOptions { max_tokens, ..defaults };
+                let proxy = endpoint.openai_proxy.clone();
+                let remote = OpenAiOptions { proxy, max_tokens, ..defaults };
                 Ok(Self::OpenAi(OpenAiEmbedder::connect(remote).await?))
             }
         }

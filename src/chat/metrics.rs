@@ -8,15 +8,22 @@ pub(super) fn answered(response: &ChatResponse) {
     let backend = response.backend.to_string();
     let persisted = if response.session_persisted { "true" } else { "false" };
     metrics::counter!("footnote_turns_saved_total", "backend" => backend, "persisted" => persisted).increment(1);
+    metrics::counter!("footnote_answers_total", "finish_reason" => response.finish_reason.to_string()).increment(1);
     for (step, milliseconds) in response.timings_ms.steps() {
         metrics::histogram!("footnote_turn_step_seconds", "step" => step).record(milliseconds / 1e3);
     }
+}
+
+/// The same request came again.
+pub(super) fn replayed() {
+    metrics::counter!("footnote_turns_total", "outcome" => "replayed").increment(1);
 }
 
 pub(super) fn failed(error: &Error) {
     let step = match error {
         Error::Retrieval(_) => "retrieval",
         Error::Model(_) => "model",
+        Error::InFlight | Error::OtherRequest | Error::UnreadableAnswer(_) => "idempotency",
     };
     metrics::counter!("footnote_turns_total", "outcome" => "failed").increment(1);
     metrics::counter!("footnote_turns_failed_total", "step" => step).increment(1);

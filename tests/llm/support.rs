@@ -18,6 +18,7 @@ pub(crate) fn options(server: &ModelServer) -> OpenAiChatOptions {
     OpenAiChatOptions {
         base_url: server.base_url().to_owned(),
         api_key: None,
+        proxy: None,
         model: "scripted".to_owned(),
         prompt: PromptTemplates::load(None, None).unwrap(),
         timeouts: Timeouts::default(),
@@ -54,6 +55,7 @@ pub(crate) fn source(n: usize, text: &str) -> SourceDocument {
         start: 0,
         end: text.chars().count(),
         text: text.to_owned(),
+        text_truncated: false,
         score: 0.5,
         cited: false,
     }

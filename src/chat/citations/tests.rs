@@ -19,6 +19,7 @@ fn sources() -> Vec<SourceDocument> {
             start: 0,
             end: text.chars().count(),
             text: text.to_owned(),
+            text_truncated: false,
             score: 0.5,
             cited: true,
         })
@@ -127,6 +128,19 @@ fn numbers_without_a_source_are_counted_and_code_cites_nothing() {
     assert_eq!(checked.unknown, 2);
     assert_eq!(checked.citations.len(), 1);
     assert_eq!(sources.iter().map(|source| source.cited).collect::<Vec<_>>(), [true, false]);
+}
+
+#[test]
+fn an_answer_that_repeats_itself_is_checked_up_to_a_limit() {
+    let mut sources = sources();
+    let checked = check(&"It learns from examples [1]. ".repeat(10 * MOST_CITATIONS), &mut sources);
+    assert_eq!(checked.citations.len(), MOST_CITATIONS);
+    let checked = check(
+        &format!("{}Redis keeps sessions. [2]", "It learns from examples [1]. ".repeat(MOST_CITATIONS)),
+        &mut sources,
+    );
+    assert_eq!(checked.citations.len(), MOST_CITATIONS);
+    assert!(sources[1].cited, "what is cited behind the limit is cited");
 }
 
 #[test]
