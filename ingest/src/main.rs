@@ -10,7 +10,7 @@ use clap::Parser;
 use footnote_ingest::{Error, IngestOptions, Report, discover};
 use footnote_knowledge::collection::{self, Collection};
 use footnote_knowledge::options::{EmbeddingOptions, OpenAiOptions, StoreOptions};
-use footnote_knowledge::{connect, options};
+use footnote_knowledge::{connect, options, tls};
 use tracing_subscriber::EnvFilter;
 
 use output::Output;
@@ -61,6 +61,7 @@ const STORE_UNREACHABLE: u8 = 3;
 #[tokio::main]
 async fn main() -> ExitCode {
     let options: Options = options::parse();
+    tls::choose_library();
     trace();
     match run(&options).await {
         Ok(report) if report.failed.is_empty() => ExitCode::SUCCESS,
@@ -96,7 +97,10 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
 /// Removes what earlier runs left behind: a version that this run replaced still serves those who are reading it.
 async fn clear_up(knowledge: &Collection) {
     if let Err(error) = knowledge.sweep().await {
-        tracing::warn!(error.message = %error, "old versions could not be removed; the next run will");
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "old versions could not be removed; the next run will"
+        );
     }
 }
 

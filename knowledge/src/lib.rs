@@ -9,4 +9,5 @@ pub mod embedding;
 pub mod openai_endpoint;
 pub mod options;
 pub mod secret;
+pub mod tls;
 pub mod vector_store;

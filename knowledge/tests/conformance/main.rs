@@ -5,9 +5,14 @@
 
 mod concurrency;
 mod crash;
+mod disk;
 mod documents;
 mod embedded;
 mod fixture;
 mod fusion;
+mod process;
+mod ranking;
+mod scripted_qdrant;
 mod server;
+mod tls;
 mod vectors;
