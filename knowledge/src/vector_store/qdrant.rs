@@ -41,6 +41,9 @@ struct Known {
     points: u64,
 }
 
+/// Without the URL itself: there may be a password in it.
+const NOT_A_URL: &str = "the URL of Qdrant is none; one looks like http://localhost:6334";
+
 impl QdrantStore {
     /// Does not connect yet.
     pub(super) fn connect(url: &str, api_key: Option<&Secret>) -> Result<Self, Error> {
@@ -52,7 +55,7 @@ impl QdrantStore {
         if let Some(key) = api_key {
             config.set_api_key(key.expose());
         }
-        let client = config.build().map_err(|error| Error::engine(format!("{url} is not a URL of Qdrant"), error))?;
+        let client = config.build().map_err(|error| Error::engine(NOT_A_URL, error))?;
         Ok(Self { client, known: Arc::default() })
     }
 
