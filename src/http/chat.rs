@@ -16,14 +16,11 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use uuid::Uuid;
 
-use super::body::JsonBody;
+use super::body::{JsonBody, JsonObject};
 use super::error::ApiError;
-use super::observe::{RequestId, log_failure};
+use super::observe::ObservedRequest;
 use super::{AppState, path};
 use crate::chat::{Question, TopK, TurnEvent, TurnRequest};
-
-/// Proxies close a connection that says nothing for half a minute.
-const PING: Duration = Duration::from_secs(15);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,7 +35,7 @@ pub(super) struct ChatBody {
     #[serde(default)]
     top_k: Option<usize>,
     #[serde(default)]
-    filter: Option<Filter>,
+    filter: Option<JsonObject<Filter>>,
 }
 
 impl ChatBody {
@@ -57,20 +54,20 @@ impl ChatBody {
                 .transpose()
                 .map_err(|error| invalid("top_k", &error))?
                 .unwrap_or_default(),
-            filter: self.filter.unwrap_or_default(),
+            filter: self.filter.map(|JsonObject(filter)| filter).unwrap_or_default(),
         })
     }
 }
 
 pub(super) async fn post(
     State(app): State<AppState>,
-    Extension(request_id): Extension<RequestId>,
+    Extension(observed): Extension<ObservedRequest>,
     headers: HeaderMap,
     JsonBody(body): JsonBody<ChatBody>,
 ) -> Result<Response, ApiError> {
     let streams = body.stream.unwrap_or_else(|| accepts_events(&headers));
     let events = app.chat.begin(body.into_turn()?);
-    if streams { stream(events, request_id).await } else { answer(events).await }
+    if streams { stream(events, observed, app.patience.silence).await } else { answer(events).await }
 }
 
 fn accepts_events(headers: &HeaderMap) -> bool {
@@ -94,21 +91,26 @@ async fn answer(mut events: UnboundedReceiver<TurnEvent>) -> Result<Response, Ap
 
 /// `sources`, `delta`…, then `done` or `error`. What fails before there are sources is an ordinary error response,
 /// which every client understands.
-async fn stream(mut events: UnboundedReceiver<TurnEvent>, request_id: RequestId) -> Result<Response, ApiError> {
+async fn stream(
+    mut events: UnboundedReceiver<TurnEvent>,
+    observed: ObservedRequest,
+    longest_silence: Duration,
+) -> Result<Response, ApiError> {
     let first = match events.recv().await {
         Some(TurnEvent::Failed(error)) => return Err(error.into()),
         Some(event) => event,
         None => return Err(turn_lost()),
     };
-    let frames = frames(first, events, request_id);
+    let frames = frames(first, events, observed);
     let no_buffering = [(HeaderName::from_static("x-accel-buffering"), "no")];
-    Ok((no_buffering, Sse::new(frames).keep_alive(KeepAlive::new().interval(PING).text("ping"))).into_response())
+    let pings = KeepAlive::new().interval(longest_silence).text("ping");
+    Ok((no_buffering, Sse::new(frames).keep_alive(pings)).into_response())
 }
 
 fn frames(
     first: TurnEvent,
     rest: UnboundedReceiver<TurnEvent>,
-    RequestId(request_id): RequestId,
+    observed: ObservedRequest,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
     // A turn whose task died says nothing more; the stream must still end with an `error`.
     let events = futures::stream::once(async { first })
@@ -121,16 +123,16 @@ fn frames(
                 _ if *ended => None,
                 Some(event) => {
                     *ended = matches!(event, TurnEvent::Done(_) | TurnEvent::Failed(_));
-                    Some(frame(event, &request_id))
+                    Some(frame(event, &observed))
                 }
-                None => Some(failure(&turn_lost(), &request_id)),
+                None => Some(failure(&turn_lost(), &observed)),
             };
             std::future::ready(frame)
         })
         .map(Ok)
 }
 
-fn frame(event: TurnEvent, request_id: &str) -> Event {
+fn frame(event: TurnEvent, observed: &ObservedRequest) -> Event {
     match event {
         TurnEvent::Sources { user_id, source_documents } => {
             let data = json!({"user_id": user_id, "source_documents": source_documents});
@@ -141,16 +143,14 @@ fn frame(event: TurnEvent, request_id: &str) -> Event {
             let data = serde_json::to_string(&response).expect("a response is strings and numbers");
             Event::default().event("done").data(data)
         }
-        TurnEvent::Failed(error) => {
-            let error = ApiError::from(error);
-            log_failure(&error, 0.0);
-            failure(&error, request_id)
-        }
+        TurnEvent::Failed(error) => failure(&ApiError::from(error), observed),
     }
 }
 
-fn failure(error: &ApiError, request_id: &str) -> Event {
-    let problem = serde_json::to_string(&error.problem(request_id)).expect("a problem is strings and numbers");
+/// The last event of a stream that failed after the response had begun, and with it after the outermost layer was done.
+fn failure(error: &ApiError, observed: &ObservedRequest) -> Event {
+    observed.log_failure(error);
+    let problem = serde_json::to_string(&error.problem(observed.id())).expect("a problem is strings and numbers");
     Event::default().event("error").data(problem)
 }
 

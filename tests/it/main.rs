@@ -1,6 +1,8 @@
 //! The server's public surface, end to end, on real parts.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../support/embedding_server.rs"]
+mod embedding_server;
 #[path = "../support/model_server.rs"]
 mod model_server;
 #[path = "../support/redis_server.rs"]
@@ -14,11 +16,13 @@ mod bad_input;
 mod conversation;
 mod doctor;
 mod documents;
+mod logs;
 mod model;
 mod operations;
 mod packaging;
 mod process;
 mod redis_sessions;
 mod retrieval;
+mod server_process;
 mod sessions;
 mod streaming;

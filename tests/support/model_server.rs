@@ -93,6 +93,8 @@ struct Shared {
     clients: Mutex<HashSet<SocketAddr>>,
     /// Connections given up by the client while the server was still answering.
     abandoned: watch::Sender<usize>,
+    /// The status of `GET /models`, and how often that was asked for.
+    models: Mutex<(u16, usize)>,
 }
 
 impl ModelServer {
@@ -104,6 +106,7 @@ impl ModelServer {
             requests: watch::Sender::default(),
             clients: Mutex::default(),
             abandoned: watch::Sender::default(),
+            models: Mutex::new((200, 0)),
         });
         let router = Router::new()
             .route("/v1/chat/completions", post(complete))
@@ -149,6 +152,16 @@ impl ModelServer {
         self.shared.clients.lock().expect("no panic while held").len()
     }
 
+    /// Answers `GET /models` with this status.
+    pub(crate) fn list_models_with(&self, status: u16) {
+        self.shared.models.lock().expect("no panic while held").0 = status;
+    }
+
+    /// How often `GET /models` was asked for.
+    pub(crate) fn models_listed(&self) -> usize {
+        self.shared.models.lock().expect("no panic while held").1
+    }
+
     /// Waits until `count` requests have arrived; the caller's test deadline bounds the wait.
     pub(crate) async fn received(&self, count: usize) {
         let mut requests = self.shared.requests.subscribe();
@@ -171,8 +184,13 @@ impl Drop for ModelServer {
     }
 }
 
-async fn models() -> Json<Value> {
-    Json(json!({"object": "list", "data": [{"id": "scripted", "object": "model"}]}))
+async fn models(State(shared): State<Arc<Shared>>) -> Response {
+    let mut models = shared.models.lock().expect("no panic while held");
+    models.1 += 1;
+    match models.0 {
+        200 => Json(json!({"object": "list", "data": [{"id": "scripted", "object": "model"}]})).into_response(),
+        status => refuse(status, "refused", None),
+    }
 }
 
 async fn complete(
