@@ -17,6 +17,7 @@ mod parts;
 pub mod readiness;
 pub mod retrieval;
 mod serving;
+pub mod session_files;
 pub mod sessions;
 pub mod signals;
 pub mod source_document;

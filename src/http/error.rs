@@ -195,6 +195,20 @@ impl From<chat::Error> for ApiError {
         match error {
             chat::Error::Retrieval(error) => error.into(),
             chat::Error::Model(error) => error.into(),
+            chat::Error::InFlight => {
+                let detail = "this request is being answered; send it again in a moment for its answer";
+                Self::new(StatusCode::CONFLICT, "idempotency_in_flight", detail).retry_after(1)
+            }
+            chat::Error::OtherRequest => {
+                let detail = "another request had this Idempotency-Key; give each request a key of its own";
+                let mut error = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_mismatch", detail);
+                error.field = Some("Idempotency-Key".to_owned());
+                error
+            }
+            chat::Error::UnreadableAnswer(_) => {
+                Self::internal("the answer kept for this request cannot be read; send it under a new Idempotency-Key")
+                    .caused_by(error)
+            }
         }
     }
 }
@@ -275,10 +289,32 @@ impl From<llm::Error> for ApiError {
 
 impl From<sessions::Error> for ApiError {
     fn from(error: sessions::Error) -> Self {
-        if let sessions::Error::InvalidCursor = error {
-            return Self::invalid_cursor();
+        use sessions::Error as Session;
+        let unavailable = |code: &'static str, detail: &str| Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail);
+        match &error {
+            Session::InvalidCursor => return Self::invalid_cursor(),
+            Session::InvalidMetadata(reason) => return Self::invalid_field("metadata", format!("`metadata` {reason}")),
+            Session::InvalidSession(reason) => return Self::invalid_field("body", reason.as_str()),
+            // Waiting does not mend it, so there is no `Retry-After`.
+            Session::Damaged(_) => unavailable(
+                "session_damaged",
+                "part of this session is missing in the session store; delete it to begin anew",
+            ),
+            Session::Unavailable(_)
+            | Session::Timeout
+            | Session::Full(_)
+            | Session::ReadOnly(_)
+            | Session::Denied(_)
+            | Session::Failed(_)
+            | Session::InvalidUrl(_)
+            | Session::Locked(_)
+            | Session::Corrupt { .. }
+            | Session::CannotOpen { .. } => unavailable(
+                "session_store_unavailable",
+                "the session store did not answer, so what the session holds is not known; try again shortly",
+            )
+            .retry_after(1),
         }
-        let detail = "the session store did not answer, so what the session holds is not known; try again shortly";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "session_store_unavailable", detail).retry_after(1).caused_by(error)
+        .caused_by(error)
     }
 }

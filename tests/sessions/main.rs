@@ -4,8 +4,12 @@
 
 mod conformance;
 mod embedded;
+mod idempotency;
+mod interleavings;
+mod journal;
 mod outages;
 mod place;
 #[path = "../support/redis_server.rs"]
 mod redis_server;
 mod shared;
+mod transfer;
