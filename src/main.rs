@@ -31,8 +31,12 @@ fn main() -> ExitCode {
 async fn serve(options: &ServeOptions) -> anyhow::Result<ExitCode> {
     telemetry::start_tracing(&options.log)?;
     // Before anyone is told that the server is there, so that it ends in order from then on.
-    let shutdown = signals::shutdown()?;
-    let application = Application::build(options).await?;
+    let mut shutdown = Box::pin(signals::shutdown()?);
+    let application = tokio::select! {
+        built = Application::build(options) => built?,
+        // What is slow to open must not keep it from stopping.
+        () = &mut shutdown => return Ok(ExitCode::SUCCESS),
+    };
     welcome::print(options, application.local_addr());
     application.run_until(shutdown).await?;
     Ok(ExitCode::SUCCESS)

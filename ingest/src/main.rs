@@ -53,7 +53,7 @@ struct Options {
 }
 
 const EXIT_STATUS: &str =
-    "Exit status: 0 done, 1 some files failed, 2 wrong use, 3 the vector store could not be reached";
+    "Exit status: 0 done, 1 some files failed or the run stopped, 2 wrong use, 3 the vector store could not be reached";
 const SOME_FAILED: u8 = 1;
 const WRONG_USE: u8 = 2;
 const STORE_UNREACHABLE: u8 = 3;

@@ -61,28 +61,38 @@ impl Collection {
     ///
     /// `name` is 1 to 64 letters, digits, `_`, `-` and `.`, the first a letter or digit.
     pub async fn open(store: VectorStore, name: &str, embedding: &EmbeddingIdentity) -> Result<Self, Error> {
-        names::check(name)?;
-        let stored = format!("{name}-{}", Fingerprint::new(embedding));
-        let found = store.resolve_alias(name).await?;
-        let is_new = found.is_none();
-        if let Some(found) = found {
-            expect_ours(name, &stored, found)?;
-        }
+        let found = Self::find(store.clone(), name, embedding).await?;
+        let stored = stored_name(name, embedding);
         store.ensure_collection(&stored, &payload::schema(embedding.dimension)).await?;
-        if is_new {
-            store.switch_alias(name, &stored).await?;
+        if let Some(collection) = found {
+            return Ok(collection);
         }
+        store.switch_alias(name, &stored).await?;
+        Ok(Self::new(store, name, stored, embedding.dimension))
+    }
+
+    /// Like [`Collection::open`] for one who only looks: nothing is made or changed, and where there is no collection
+    /// of this name, none is returned.
+    pub async fn find(store: VectorStore, name: &str, embedding: &EmbeddingIdentity) -> Result<Option<Self>, Error> {
+        names::check(name)?;
+        let stored = stored_name(name, embedding);
+        let Some(found) = store.resolve_alias(name).await? else { return Ok(None) };
+        expect_ours(name, &stored, found)?;
+        Ok(Some(Self::new(store, name, stored, embedding.dimension)))
+    }
+
+    fn new(store: VectorStore, name: &str, stored: String, dimension: usize) -> Self {
         let inner = Arc::new_cyclic(|collection| Inner {
             store,
             name: name.to_owned(),
             stored,
-            dimension: embedding.dimension,
+            dimension,
             bm25: Bm25::new(),
             resolved: Mutex::new(Some(Instant::now())),
             superseded: Superseded::start(collection.clone()),
             sweeps_due: Mutex::new(SweepsDue::of_a_new_process(payload::now())),
         });
-        Ok(Self { inner })
+        Self { inner }
     }
 
     pub fn name(&self) -> &str {
@@ -132,6 +142,10 @@ impl Collection {
         *resolved.lock().unwrap_or_else(PoisonError::into_inner) = now;
         found
     }
+}
+
+fn stored_name(name: &str, embedding: &EmbeddingIdentity) -> String {
+    format!("{name}-{}", Fingerprint::new(embedding))
 }
 
 fn expect_ours(name: &str, ours: &str, found: String) -> Result<(), Error> {

@@ -22,7 +22,7 @@ pub struct StoreOptions {
     pub data_dir: PathBuf,
 
     /// Qdrant server or cluster (gRPC, e.g. http://localhost:6334); without it the embedded engine is used
-    #[arg(long, env = "QDRANT_URL", value_name = "URL")]
+    #[arg(long, env = "QDRANT_URL", value_name = "URL", hide_env_values = true)]
     pub qdrant_url: Option<String>,
 
     /// API key of the Qdrant server
@@ -71,7 +71,7 @@ pub enum EmbedderKind {
 #[command(next_help_heading = "OpenAI-compatible endpoint")]
 pub struct OpenAiOptions {
     /// Base URL of an OpenAI-compatible API, e.g. http://localhost:11434/v1
-    #[arg(long, env = "OPENAI_BASE_URL", value_name = "URL")]
+    #[arg(long, env = "OPENAI_BASE_URL", value_name = "URL", hide_env_values = true)]
     pub openai_base_url: Option<String>,
 
     /// Key for it

@@ -1,6 +1,8 @@
 //! The server's public surface, end to end, on real parts.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../support/embedding_server.rs"]
+mod embedding_server;
 #[path = "../support/model_server.rs"]
 mod model_server;
 #[path = "../support/redis_server.rs"]
@@ -15,6 +17,7 @@ mod conversation;
 mod doctor;
 mod documents;
 mod idempotency;
+mod logs;
 mod memory;
 mod model;
 mod model_process;
@@ -23,5 +26,6 @@ mod packaging;
 mod process;
 mod redis_sessions;
 mod retrieval;
+mod server_process;
 mod sessions;
 mod streaming;
