@@ -92,7 +92,7 @@ async fn remove_when_due(collection: Weak<Inner>, mut queue: mpsc::UnboundedRece
             async move {
                 if let Err(error) = collection.remove_old_version(&old).await {
                     let message = "an old version could not be removed; the next sweep will";
-                    tracing::warn!(document.id = %old.document_id, error.message = %error, message);
+                    tracing::warn!(document.id = %old.document_id, error = &error as &dyn std::error::Error, message);
                 }
             }
         };

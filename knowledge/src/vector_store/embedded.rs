@@ -19,6 +19,7 @@ use uuid::Uuid;
 use self::shard::Shard;
 use super::error::Error;
 use super::point::{CollectionSchema, Fields, Filter, Point, RankingQuery, ScoredPoint, ScrollPage, StoredPoint};
+use crate::data_folder;
 
 /// Folders of collections that are being made or removed; whatever an interrupted process left is deleted on opening.
 const UNFINISHED: &str = ".unfinished-";
@@ -44,6 +45,8 @@ impl EmbeddedStore {
         blocking(move || {
             fs::create_dir_all(&folder).map_err(|source| Error::Io { path: folder.clone(), source })?;
             let lock = lock_folder(&folder)?;
+            // What is there can be read without.
+            let _ = data_folder::hide(&folder);
             remove_unfinished(&folder)?;
             let inner = Inner {
                 folder,
@@ -223,7 +226,7 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         if let Err(error) = self.close() {
-            tracing::error!(error.message = %error, "could not close the vector store");
+            tracing::error!(error = &error as &dyn std::error::Error, "could not close the vector store");
         }
     }
 }

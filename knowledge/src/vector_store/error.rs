@@ -27,10 +27,10 @@ pub enum Error {
     /// The server refused the key.
     #[error("the vector store refused the API key: {message}")]
     Unauthorized { message: String },
-    #[error("{}: {source}", .path.display())]
+    #[error("{} cannot be read or written", .path.display())]
     Io { path: PathBuf, source: std::io::Error },
     /// Anything else the engine or the server reports; `message` says what was attempted.
-    #[error("{message}: {source}")]
+    #[error("{message}")]
     Engine { message: String, source: Box<dyn StdError + Send + Sync> },
 }
 

@@ -134,7 +134,7 @@ impl QdrantStore {
 
     async fn upsert_batch(&self, collection: &str, points: Vec<PointStruct>) -> Result<(), Error> {
         let upsert = || self.client.upsert_points(UpsertPointsBuilder::new(collection, points.clone()).wait(true));
-        call("writing points", collection, Patience::Ingesting, upsert).await?;
+        call("writing points", collection, Patience::Changing, upsert).await?;
         Ok(())
     }
 

@@ -9,5 +9,6 @@ mod documents;
 mod embedded;
 mod fixture;
 mod fusion;
+mod roots;
 mod server;
 mod vectors;

@@ -21,17 +21,15 @@ pub(super) enum Patience {
     None,
     /// Somebody waits for an answer: a connection that broke is made again, a server that is stuck is given up after 5 s.
     Reading,
-    /// Somebody waits for a change, which may take the server long.
+    /// Somebody waits for a change, which may take the server long. Longer outages are an ingest's to wait out.
     Changing,
-    /// An ingest: an outage of half a minute, a restart of the server, is waited out.
-    Ingesting,
 }
 
 impl Patience {
     fn deadline(self) -> Duration {
         match self {
             Self::None | Self::Reading => Duration::from_secs(5),
-            Self::Changing | Self::Ingesting => LONGEST,
+            Self::Changing => LONGEST,
         }
     }
 
@@ -40,17 +38,6 @@ impl Patience {
         match self {
             Self::None => backoff.with_max_times(0),
             Self::Reading | Self::Changing => backoff.with_min_delay(Duration::from_millis(100)).with_max_times(2),
-            Self::Ingesting => {
-                let backoff = backoff.with_min_delay(Duration::from_millis(250));
-                backoff.with_max_delay(Duration::from_secs(5)).with_max_times(11)
-            }
-        }
-    }
-
-    fn another_try(self, error: &Error) -> bool {
-        match self {
-            Self::None | Self::Reading | Self::Changing => matches!(error, Error::Unavailable { .. }),
-            Self::Ingesting => error.is_transient(),
         }
     }
 }
@@ -72,7 +59,7 @@ where
             Err(_) => Err(Error::Timeout { seconds: deadline.as_secs() }),
         }
     };
-    attempt.retry(patience.backoff()).when(|error| patience.another_try(error)).await
+    attempt.retry(patience.backoff()).when(|error| matches!(error, Error::Unavailable { .. })).await
 }
 
 fn meaning(what: &str, collection: &str, deadline: Duration, error: QdrantError) -> Error {
