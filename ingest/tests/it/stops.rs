@@ -84,7 +84,8 @@ async fn an_endpoint_that_stays_away_ends_the_run_and_the_next_one_goes_on() {
     };
     away.store(false, Ordering::SeqCst);
     let report = knowledge.ingest(folder.path()).await;
-    assert_eq!(report.unchanged, stopped.report.added, "{report:?}");
+    // Of what was being written when it stopped, some may have arrived.
+    assert!(report.unchanged >= stopped.report.added, "{report:?}");
     assert_eq!(report.unchanged + report.added, 60, "{report:?}");
 }
 
