@@ -26,7 +26,7 @@ pub struct IngestingState {
     pub files_done: usize,
     pub files_failed: usize,
     pub chunks: usize,
-    /// Why it cannot begin, or stopped before the end.
+    /// Why it cannot begin, or what it waits for while it is running, or why it stopped before the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
@@ -35,7 +35,10 @@ pub struct IngestingState {
 pub fn check(paths: &[PathBuf]) -> anyhow::Result<()> {
     discover::roots(paths, None).map(drop).map_err(|error| match error {
         RootError::Missing(_) | RootError::Unreadable { .. } => anyhow!("--ingest: {error}"),
-        RootError::Nameless(_) | RootError::InvalidName(_) | RootError::SameName { .. } => {
+        RootError::Nameless(_)
+        | RootError::InvalidName(_)
+        | RootError::SameName { .. }
+        | RootError::NameTaken { .. } => {
             anyhow!("--ingest: {error} (--root-name is an option of the `ingest` program)")
         }
     })
@@ -56,17 +59,19 @@ impl Ingesting {
     async fn run_to_the_end(self, paths: Vec<PathBuf>, library: Library) {
         let opened = self.opened(&library).await;
         let progress = |event| {
-            log_file(&event);
+            log_event(&event);
             self.update(|state| state.note(&event));
         };
-        let outcome = ingest(&paths, &opened.collection, &opened.embedder, &IngestOptions::default(), progress).await;
+        // Nobody is there to start it again, and `/readyz` tells what it waits for.
+        let options = IngestOptions { longest_outage: Duration::MAX, ..IngestOptions::default() };
+        let outcome = ingest(&paths, &opened.collection, &opened.embedder, &options, progress).await;
         let error = match outcome {
             Ok(report) => {
                 log_report(&report);
                 None
             }
-            Err(error) => {
-                let error = format!("{:#}", anyhow::Error::new(error));
+            Err(stopped) => {
+                let error = format!("{:#}", anyhow::Error::new(stopped.error));
                 tracing::error!(error, "the ingest stopped before its end");
                 Some(error)
             }
@@ -116,6 +121,8 @@ impl IngestingState {
             Event::DiscoveryDone { files } => self.files_found = *files,
             Event::Chunked { .. } => {}
             Event::Embedded { chunks } => self.chunks += chunks,
+            Event::Waiting { reason } => self.error = Some(reason.clone()),
+            Event::Resumed => self.error = None,
             Event::FileDone { outcome, .. } => {
                 self.files_done += 1;
                 self.files_failed += usize::from(matches!(outcome, Outcome::Failed { .. }));
@@ -125,8 +132,15 @@ impl IngestingState {
 }
 
 /// A file that is not in the collection afterwards is named as soon as that is known.
-fn log_file(event: &Event) {
-    let Event::FileDone { source, outcome } = event else { return };
+fn log_event(event: &Event) {
+    let (source, outcome) = match event {
+        Event::FileDone { source, outcome } => (source, outcome),
+        Event::Waiting { reason } => return tracing::warn!(reason, "the ingest waits"),
+        Event::Resumed => return tracing::info!("the ingest goes on"),
+        Event::Discovered { .. } | Event::DiscoveryDone { .. } | Event::Chunked { .. } | Event::Embedded { .. } => {
+            return;
+        }
+    };
     match outcome {
         Outcome::Failed { reason, advice } => tracing::warn!(source, reason, advice, "a file could not be ingested"),
         Outcome::Skipped { reason } => tracing::info!(source, reason, "a file was skipped"),

@@ -1,6 +1,7 @@
 //! `footnote`: parse, trace, build, bind, serve.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use footnote::app::Application;
 use footnote::cli::{Cli, Command, ServeOptions, SessionsCommand};
@@ -19,6 +20,8 @@ fn main() -> ExitCode {
         Some(Command::Sessions(SessionsCommand::Import(options))) => runtime.block_on(session_files::import(&options)),
         Some(Command::Doctor(options)) => runtime.block_on(doctor::examine(&options)),
     };
+    // A file that is still being parsed for an ingest is not waited for.
+    runtime.shutdown_timeout(Duration::from_secs(1));
     match outcome {
         Ok(code) => code,
         Err(error) => {

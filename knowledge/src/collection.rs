@@ -11,6 +11,7 @@ mod listing;
 mod names;
 mod payload;
 mod replace;
+mod roots;
 mod search;
 mod sweep;
 mod versions;

@@ -1,6 +1,9 @@
 //! From command-line options to an open embedder and collection: the same for the server and for `ingest`.
 
+use std::path::Path;
+
 use crate::collection::{self, Collection};
+use crate::data_folder;
 use crate::embedding::{self, Embedder};
 use crate::options::{EmbedderKind, EmbeddingOptions, OpenAiOptions, StoreOptions};
 use crate::vector_store::{self, VectorStore};
@@ -30,8 +33,18 @@ pub async fn find_collection(
 async fn open_vectors(store: &StoreOptions) -> Result<VectorStore, vector_store::Error> {
     match &store.qdrant_url {
         Some(url) => VectorStore::connect(url, store.qdrant_api_key.as_ref()).await,
-        None => VectorStore::open_embedded(&store.data_dir.join(VECTORS_FOLDER)).await,
+        None => {
+            make_data_folder(&store.data_dir).await?;
+            VectorStore::open_embedded(&store.data_dir.join(VECTORS_FOLDER)).await
+        }
     }
+}
+
+async fn make_data_folder(folder: &Path) -> Result<(), vector_store::Error> {
+    let path = folder.to_owned();
+    let made =
+        tokio::task::spawn_blocking(move || data_folder::make(&path)).await.expect("making a folder does not panic");
+    made.map_err(|source| vector_store::Error::Io { path: folder.to_owned(), source })
 }
 
 /// Who is sent text of documents under these options, a line each, for a person to read at the start. Empty when all

@@ -5,6 +5,7 @@
 
 pub mod collection;
 pub mod connect;
+pub mod data_folder;
 pub mod embedding;
 pub mod openai_endpoint;
 pub mod options;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
+use footnote_knowledge::data_folder;
 use redb::{Database, TableError, WriteTransaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -82,7 +83,7 @@ fn close(database: &mut Option<Arc<Database>>) {
 fn open(path: &Path, create_tables: CreateTables) -> Result<Database, Error> {
     let cannot_open = |error: io::Error| Error::CannotOpen { path: path.to_owned(), source: Box::new(error) };
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(cannot_open)?;
+        data_folder::make(folder).map_err(cannot_open)?;
     }
     let small = fs::metadata(path).is_ok_and(|metadata| metadata.len() <= CHECKED_BYTES);
 

@@ -24,6 +24,7 @@ use self::shard::Shard;
 use self::steps::{Step, reached};
 use super::error::Error;
 use super::point::{CollectionSchema, Fields, Filter, Point, RankingQuery, ScoredPoint, ScrollPage, StoredPoint};
+use crate::data_folder;
 
 /// Folders of collections that are being made or removed; whatever an interrupted process left is deleted on opening.
 const UNFINISHED: &str = ".unfinished-";
@@ -49,6 +50,8 @@ impl EmbeddedStore {
         blocking(move || {
             fs::create_dir_all(&folder).map_err(|source| Error::Io { path: folder.clone(), source })?;
             let lock = lock_folder(&folder)?;
+            // What is there can be read without.
+            let _ = data_folder::hide(&folder);
             remove_unfinished(&folder)?;
             let inner = Inner {
                 folder,

@@ -12,6 +12,7 @@ mod fixture;
 mod fusion;
 mod process;
 mod ranking;
+mod roots;
 mod scripted_qdrant;
 mod server;
 mod tls;
