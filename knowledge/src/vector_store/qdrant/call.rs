@@ -86,14 +86,16 @@ fn meaning(what: &str, collection: &str, deadline: Duration, error: QdrantError)
 }
 
 /// `transport error` alone says nothing.
-fn with_causes(message: &str, status: &(dyn StdError + 'static)) -> String {
-    let causes = std::iter::successors(status.source(), |cause| cause.source());
+fn with_causes(message: &str, status: &dyn StdError) -> String {
     let mut parts = vec![message.to_owned()];
-    for cause in causes.map(ToString::to_string) {
+    let mut next = status.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
         // The message often is one of the causes', which often repeat each other.
-        if !parts.iter().any(|part| part.contains(&cause)) {
-            parts.push(cause);
+        if !parts.iter().any(|part| part.contains(&text)) {
+            parts.push(text);
         }
+        next = cause.source();
     }
     parts.join(": ")
 }
