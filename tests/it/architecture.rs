@@ -18,7 +18,7 @@ const SDKS: [Rule; 6] = [
     },
     Rule {
         word: "redb",
-        allowed: &["src/sessions/embedded", "src/sessions/journal", "src/sessions/redb_file.rs"],
+        allowed: &["src/sessions/embedded", "src/sessions/journal", "src/sessions/database_file.rs"],
         reason: "the embedded session store is an adapter like any other, and so is the journal",
     },
     Rule {

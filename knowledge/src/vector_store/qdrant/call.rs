@@ -86,7 +86,7 @@ fn meaning(what: &str, collection: &str, deadline: Duration, error: QdrantError)
 }
 
 /// `transport error` alone says nothing.
-fn with_causes(message: &str, status: &dyn StdError) -> String {
+fn with_causes(message: &str, status: &(dyn StdError + 'static)) -> String {
     let mut parts = vec![message.to_owned()];
     let mut next = status.source();
     while let Some(cause) = next {
