@@ -150,8 +150,11 @@ async fn sweep(library: Library) {
         every.tick().await;
         // While the collection is not open there is nothing to sweep, and its users log why it is not.
         let Ok(opened) = library.open().await else { continue };
-        if let Err(error) = opened.collection.sweep().await {
+        if let Err(error) = opened.collection.sweep_what_is_due().await {
             tracing::warn!(error = %anyhow::Error::new(error), "old versions of documents could not be swept");
+        }
+        if let Ok(Some(bytes)) = opened.collection.store().log_bytes().await {
+            metrics::gauge!("footnote_vector_log_bytes").set(bytes as f64);
         }
     }
 }

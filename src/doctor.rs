@@ -59,7 +59,13 @@ async fn documents(library: &Library) -> Finding {
             "{} works and is empty: `ingest PATH` or `serve --ingest PATH` brings documents in",
             library.kind()
         )),
-        Ok(count) => Finding::Fine(format!("{}, {count} documents in `{}`", library.kind(), opened.collection.name())),
+        Ok(count) => {
+            let log = match opened.collection.store().log_bytes().await {
+                Ok(Some(bytes)) => format!(", {} MiB of write-ahead log", bytes >> 20),
+                Ok(None) | Err(_) => String::new(),
+            };
+            Finding::Fine(format!("{}, {count} documents in `{}`{log}", library.kind(), opened.collection.name()))
+        }
         Err(error) => Finding::Wrong(chain(error)),
     }
 }

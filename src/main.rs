@@ -6,10 +6,11 @@ use std::time::Duration;
 use footnote::app::Application;
 use footnote::cli::{Cli, Command, ServeOptions, SessionsCommand};
 use footnote::{client, doctor, session_files, signals, telemetry, welcome};
-use footnote_knowledge::options;
+use footnote_knowledge::{options, tls};
 
 fn main() -> ExitCode {
     let cli: Cli = options::parse();
+    tls::choose_library();
     let runtime = tokio::runtime::Runtime::new().expect("the operating system gives threads");
     let outcome = match cli.command {
         None => runtime.block_on(serve(&cli.serve)),

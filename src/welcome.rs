@@ -38,11 +38,19 @@ fn summary(options: &ServeOptions) -> Vec<(&'static str, String)> {
 pub fn hosts_receiving_text(options: &ServeOptions) -> Vec<String> {
     let mut receivers = Vec::new();
     let mut note = |url: &str, what: &str| receivers.push(format!("{} ({what})", host(url)));
-    if options.model.remote_model(&options.openai).is_some() {
-        note(options.openai.base_url(), "questions, conversations and passages");
+    let openai = options.openai.base_url();
+    let asks_model = options.model.remote_model(&options.openai).is_some();
+    let embeds_remotely = options.embedding.embedder == EmbedderKind::Openai;
+    if asks_model {
+        note(openai, "questions, conversations and passages");
     }
-    if options.embedding.embedder == EmbedderKind::Openai {
-        note(options.openai.base_url(), "questions and documents to embed");
+    if embeds_remotely {
+        note(openai, "questions and documents to embed");
+    }
+    if let Some(proxy) = &options.openai.openai_proxy
+        && (asks_model || embeds_remotely)
+    {
+        note(proxy.expose(), &format!("proxy for what goes to {}", host(openai)));
     }
     if let Some(url) = &options.store.qdrant_url {
         note(url, "documents");

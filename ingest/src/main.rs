@@ -11,7 +11,7 @@ use clap::Parser;
 use footnote_ingest::{Error, IngestOptions, Report, Stopped, discover};
 use footnote_knowledge::collection::{self, Collection};
 use footnote_knowledge::options::{EmbeddingOptions, OpenAiOptions, StoreOptions};
-use footnote_knowledge::{connect, options};
+use footnote_knowledge::{connect, options, tls};
 use tracing_subscriber::EnvFilter;
 
 use output::Output;
@@ -65,6 +65,7 @@ const LONGEST_END: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let options: Options = options::parse();
+    tls::choose_library();
     trace();
     let runtime = tokio::runtime::Runtime::new().expect("the operating system gives threads");
     let outcome = runtime.block_on(run(&options));
@@ -114,8 +115,10 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
 /// Removes what earlier runs left behind: a version that this run replaced still serves those who are reading it.
 async fn clear_up(knowledge: &Collection) {
     if let Err(error) = knowledge.sweep().await {
-        let error = &error as &dyn std::error::Error;
-        tracing::warn!(error, "old versions could not be removed; the next run will");
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "old versions could not be removed; the next run will"
+        );
     }
 }
 

@@ -31,7 +31,7 @@ pub use sweep::{OLD_VERSIONS_STAY, ORPHANS_STAY, Swept};
 
 use crate::embedding::EmbeddingIdentity;
 use crate::vector_store::{Bm25, VectorStore};
-use sweep::Superseded;
+use sweep::{Superseded, SweepsDue};
 
 /// How long a server may go on with a name's old collection after the name was switched to another.
 const RESOLVE_AGAIN_AFTER: Duration = Duration::from_secs(10);
@@ -53,6 +53,7 @@ struct Inner {
     /// When the name was resolved last; none when it could not be since.
     resolved: Mutex<Option<Instant>>,
     superseded: Superseded,
+    sweeps_due: Mutex<SweepsDue>,
 }
 
 impl Collection {
@@ -80,6 +81,7 @@ impl Collection {
             bm25: Bm25::new(),
             resolved: Mutex::new(Some(Instant::now())),
             superseded: Superseded::start(collection.clone()),
+            sweeps_due: Mutex::new(SweepsDue::of_a_new_process(payload::now())),
         });
         Ok(Self { inner })
     }

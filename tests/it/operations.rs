@@ -14,7 +14,9 @@ async fn a_healthy_server_says_so() {
     assert_eq!(ready.status, StatusCode::OK);
     assert_eq!(ready.body["status"], "ready");
     assert_eq!(ready.body["documents"], json!({"kind": "embedded", "ok": true}));
-    assert_eq!(ready.body["sessions"], json!({"kind": "Embedded", "ok": true}));
+    let sessions = &ready.body["sessions"];
+    assert_eq!((&sessions["kind"], &sessions["ok"]), (&json!("Embedded"), &json!(true)));
+    assert_eq!(sessions["waiting"]["turns"], 0);
     assert_eq!(ready.body["model"], json!({"kind": "extractive", "ok": true}));
     assert!(ready.body["ingesting"].is_null());
 }

@@ -11,9 +11,10 @@ use uuid::Uuid;
 use super::document::{Chunk, Document, NewChunk, NewDocument};
 use super::error::Error;
 use super::fingerprint::embedded_text;
+use super::payload::{self, INGESTED_AT};
 use super::sweep::OldVersion;
-use super::{Collection, names, payload};
-use crate::vector_store::{Filter, Point};
+use super::{Collection, names};
+use crate::vector_store::{Condition, Filter, Point};
 
 /// Points handed to the store at once: bounds what is held twice in memory; the store batches further as it must.
 const POINTS_AT_ONCE: usize = 512;
@@ -67,11 +68,15 @@ impl Collection {
     /// Removes a document and all its chunks; false when there was none. From the first step on no search sees it.
     pub async fn delete_document(&self, id: Uuid) -> Result<bool, Error> {
         let stored = self.stored().await?;
-        if self.document(id).await?.is_none() {
-            return Ok(false);
-        }
+        let Some(document) = self.document(id).await? else { return Ok(false) };
         self.inner.store.delete_points(stored, &[id]).await?;
-        let chunks = Filter::all([payload::our_tenant(), payload::is_chunk(), payload::of_document(id)]);
+        let chunks = Filter::all([
+            payload::our_tenant(),
+            payload::is_chunk(),
+            payload::of_document(id),
+            // Younger ones are those of a new document, which somebody is writing in this moment.
+            Condition::NotAfter { field: INGESTED_AT, time: document.ingested_at },
+        ]);
         self.inner.store.delete_matching(stored, &chunks).await?;
         Ok(true)
     }

@@ -26,7 +26,7 @@ const CHECKED_BYTES: u64 = 64 << 20;
 const READERS_FINISH: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
-pub(super) struct RedbFile {
+pub(super) struct DatabaseFile {
     path: PathBuf,
     /// `None` when closed.
     database: RwLock<Option<Arc<Database>>>,
@@ -36,7 +36,7 @@ pub(super) struct RedbFile {
 /// Makes the tables that are not there, so that readers find every one.
 pub(super) type CreateTables = fn(&WriteTransaction) -> Result<(), TableError>;
 
-impl RedbFile {
+impl DatabaseFile {
     /// A missing file is made; one that another process uses, or that is damaged, is left alone and reported.
     pub(super) fn open(path: PathBuf, create_tables: CreateTables) -> Result<Self, Error> {
         let database = open(&path, create_tables)?;
