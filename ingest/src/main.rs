@@ -115,8 +115,10 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
 /// Removes what earlier runs left behind: a version that this run replaced still serves those who are reading it.
 async fn clear_up(knowledge: &Collection) {
     if let Err(error) = knowledge.sweep().await {
-        let error = &error as &dyn std::error::Error;
-        tracing::warn!(error, "old versions could not be removed; the next run will");
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "old versions could not be removed; the next run will"
+        );
     }
 }
 
