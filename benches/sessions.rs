@@ -22,7 +22,8 @@ async fn main() -> anyhow::Result<()> {
     // As in docker-compose.yml.
     let redis = RedisServer::start_with(&["--appendfsync", "everysec"]);
     let folder = tempfile::tempdir()?;
-    let redis_store = || StoreChoice::Redis { url: Secret::new(redis.url()), timeout: Duration::from_secs(5) };
+    let redis_store =
+        || StoreChoice::Redis { url: Secret::new(redis.url()), ca: None, timeout: Duration::from_secs(5) };
     let stores = [
         ("memory", StoreChoice::Memory),
         ("embedded", StoreChoice::Embedded { data_dir: folder.path().to_owned() }),

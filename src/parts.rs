@@ -43,11 +43,12 @@ pub(crate) async fn open(options: &ServeOptions) -> anyhow::Result<Parts> {
 }
 
 pub(crate) async fn sessions(options: &ServeOptions) -> anyhow::Result<Sessions> {
-    let cli::SessionOptions { redis_url, redis_timeout, session_ttl, max_messages, history_messages, .. } =
+    let cli::SessionOptions { redis_url, redis_ca, redis_timeout, session_ttl, max_messages, history_messages, .. } =
         &options.sessions;
     let store = match options.sessions.kind() {
         SessionsKind::Redis => StoreChoice::Redis {
             url: redis_url.clone().context("--sessions redis needs --redis-url (or REDIS_URL)")?,
+            ca: redis_ca.clone(),
             timeout: Duration::from_millis(*redis_timeout),
         },
         SessionsKind::Embedded => StoreChoice::Embedded { data_dir: options.store.data_dir.clone() },
