@@ -8,7 +8,7 @@ use crate::place::{key, redis_at, say};
 use crate::redis_server::RedisServer;
 
 async fn open_at(url: &str) -> Result<Sessions, Error> {
-    Sessions::open(SessionOptions::new(redis_at(url, Duration::from_secs(5)))).await
+    Sessions::open(SessionOptions::new(redis_at(url, Duration::from_secs(1)))).await
 }
 
 #[tokio::test]

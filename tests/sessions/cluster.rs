@@ -61,6 +61,21 @@ async fn scripts_are_loaded_on_the_node_that_forgot_them() {
     }
 }
 
+#[tokio::test]
+async fn connections_closed_while_idle_are_no_outage() {
+    let place = Place::redis_cluster().await;
+    let sessions = place.open().await;
+    let Place::RedisCluster(cluster) = &place else { unreachable!("it was made for a cluster") };
+    for round in ["1", "2", "3"] {
+        for master in 0..3 {
+            assert!(say(&sessions, &key_on(cluster, master), round).await.persisted);
+        }
+        for master in &cluster.masters {
+            master.command(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+        }
+    }
+}
+
 /// As when nodes are added: the slot of a session is on its way, then elsewhere.
 #[tokio::test]
 async fn a_session_is_followed_to_another_node() {
@@ -119,6 +134,24 @@ async fn an_outage_of_one_node_is_one_of_its_sessions_only() {
         assert_eq!(contents(&session.messages).into_iter().step_by(2).collect::<Vec<_>>(), ["1", "2", "3", "4"]);
     }
     sessions.check().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_node_that_hangs_keeps_its_own_sessions_waiting_only() {
+    let cluster = RedisCluster::start();
+    let sessions = on(&cluster.url()).await;
+    let (lost, kept) = (key_on(&cluster, 0), key_on(&cluster, 2));
+    for key in [&lost, &kept] {
+        assert!(say(&sessions, key, "1").await.persisted);
+    }
+    cluster.masters[0].pause();
+    assert!(!say(&sessions, &lost, "2").await.persisted);
+    for name in ["2", "3", "4", "5"] {
+        assert!(say(&sessions, &kept, name).await.persisted, "turn {name} of another node's session");
+    }
+    cluster.masters[0].resume();
+    replayed(&sessions).await;
+    assert_eq!(contents(&read(&sessions, &lost).await.messages), ["1", "1!", "2", "2!"]);
 }
 
 #[tokio::test]

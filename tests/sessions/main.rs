@@ -19,6 +19,7 @@ mod conformance;
 mod diagnosis;
 mod embedded;
 mod outages;
+mod permissions;
 mod place;
 mod refusals;
 mod sentinel;

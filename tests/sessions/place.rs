@@ -90,12 +90,22 @@ impl Place {
     }
 }
 
+pub(crate) const README: &str = include_str!("../../README.md");
+
 /// Makes the user `footnote` with the permissions of the README, and leaves the default user to the test's own commands.
 pub(crate) fn restrict(server: &RedisServer) {
-    let readme = include_str!("../../README.md");
-    let line = readme.lines().find(|line| line.starts_with("ACL SETUSER footnote ")).expect("the README has it");
-    let answer = server.command(&line.split_whitespace().collect::<Vec<_>>());
-    assert_eq!(answer, "OK", "{line}");
+    let answer = server.command(&acl_command().collect::<Vec<_>>());
+    assert_eq!(answer, "OK");
+}
+
+/// The commands that user may run.
+pub(crate) fn permissions() -> impl Iterator<Item = &'static str> {
+    acl_command().filter_map(|word| word.strip_prefix('+'))
+}
+
+fn acl_command() -> impl Iterator<Item = &'static str> {
+    let line = README.lines().find(|line| line.starts_with("ACL SETUSER footnote ")).expect("the README has it");
+    line.split_whitespace()
 }
 
 pub(crate) fn restricted_url(server: &RedisServer) -> String {

@@ -103,9 +103,14 @@ impl RedisServer {
 
     /// Runs a command by `redis-cli` and returns what it prints.
     pub(crate) fn command(&self, arguments: &[&str]) -> String {
+        self.try_command(arguments).unwrap_or_else(|error| panic!("redis-cli: {error}"))
+    }
+
+    /// As [`RedisServer::command`], of a server that may close the connection.
+    pub(crate) fn try_command(&self, arguments: &[&str]) -> Result<String, String> {
         let output = self.cli().args(arguments).output().expect("redis-cli is installed");
-        assert!(output.status.success(), "redis-cli: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
+        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
     }
 
     fn answers(&self) -> bool {

@@ -22,7 +22,6 @@ use tokio::time::timeout;
 use super::address::{Address, InvalidAddress};
 use super::certificates::{Certificates, choose_tls_library};
 use super::failure;
-use super::slots::SlotRange;
 use crate::sessions::error::Error;
 use link::Link;
 use open::OpenConnection;
@@ -55,12 +54,12 @@ impl Connection {
         script: &ScriptInvocation<'_>,
     ) -> Result<T, Error> {
         let key = key.to_string();
-        self.call(SlotRange::of(&key), |open| open.run(&key, script)).await
+        self.call(&key, |open| open.run(&key, script)).await
     }
 
     /// Runs a command whose first argument is its only key.
     pub(super) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Error> {
-        self.call(open::range_of(command), |open| open.query(command)).await
+        self.call(&open::key_of(command), |open| open.query(command)).await
     }
 
     /// Runs commands as [`Connection::query`] does, all at once: in a cluster their keys may be on different nodes.
@@ -69,13 +68,13 @@ impl Connection {
         if self.link.is_cluster() {
             return try_join_all(commands.iter().map(|command| self.query(command))).await;
         }
-        self.call(open::range_of(first), |open| open.query_all(commands)).await
+        self.call(&open::key_of(first), |open| open.query_all(commands)).await
     }
 
     /// Asks every master, of which a cluster has several and other kinds have one. Each answer comes with the address
     /// of who gave it, where there are several.
     pub(super) async fn ask_masters(&self, command: &Cmd) -> Result<Vec<(Option<String>, RedisResult<Value>)>, Error> {
-        self.call(SlotRange::of(""), |open| open.ask_masters(command)).await
+        self.call(open::CHECK_KEY, |open| open.ask_masters(command)).await
     }
 
     /// Whether every master takes writes now; if not, the reason, also of an outage that was noticed earlier.
@@ -102,19 +101,19 @@ impl Connection {
     /// be closed, since an idle one may have been closed by the server or by something between, which is no outage.
     async fn call<T, Called: Future<Output = RedisResult<T>>>(
         &self,
-        range: SlotRange,
+        key: &str,
         command: impl Fn(OpenConnection) -> Called,
     ) -> Result<T, Error> {
         let mut generation = self.link.generation();
         let attempt = async {
-            let open = self.link.open(range, &mut generation).await?;
+            let open = self.link.open(key, &mut generation).await?;
             let result = command(open.clone()).await;
             let Err(error) = &result else { return Ok(result) };
             if !open.is_closed(error) {
                 return Ok(result);
             }
             self.link.replace(generation);
-            Ok(command(self.link.open(range, &mut generation).await?).await)
+            Ok(command(self.link.open(key, &mut generation).await?).await)
         };
         let error = match timeout(self.link.deadline(), attempt).await {
             Ok(Ok(Ok(value))) => return Ok(value),
@@ -123,7 +122,7 @@ impl Connection {
             Ok(Err(known)) => return Err(known),
             Err(_) => failure::timed_out(),
         };
-        Err(self.link.note_outage(generation, range, error))
+        Err(self.link.note_outage(generation, key, error))
     }
 }
 

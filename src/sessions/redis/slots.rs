@@ -4,12 +4,12 @@
 //! others must not suffer: outages are noted per sixteenth of the slots. A sixteenth that two masters share counts as
 //! away when one of them is, which costs flags and waiting, and no turn. A Redis without slots is away as a whole.
 
-use std::fmt;
+use std::collections::BTreeMap;
 
 const SLOTS: u16 = 16_384;
 
 /// One sixteenth of the slots.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct SlotRange(u8);
 
 impl SlotRange {
@@ -20,11 +20,15 @@ impl SlotRange {
         Self(u8::try_from(sixteenth).unwrap_or(0))
     }
 
-    /// A key of this range, to be written for a test.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        (0..Self::COUNT).map(Self)
+    }
+
+    /// A key of this range to be written for a test.
     pub(super) fn check_key(self) -> String {
         let mut number = 0;
         loop {
-            let key = format!("sessions:check:{{{number}}}");
+            let key = check_key(&number.to_string());
             if Self::of(&key) == self {
                 return key;
             }
@@ -33,46 +37,61 @@ impl SlotRange {
     }
 }
 
-/// A set of them.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct SlotRanges(u16);
+/// The ranges that do not answer, each with a key that is written to find out whether it does again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Away(BTreeMap<SlotRange, String>);
 
-impl SlotRanges {
-    pub(super) const NONE: Self = Self(0);
-    pub(super) const ALL: Self = Self(u16::MAX);
-
-    pub(super) fn only(range: SlotRange) -> Self {
-        Self(1 << range.0)
+impl Away {
+    pub(super) fn everything() -> Self {
+        Self(SlotRange::all().map(|range| (range, range.check_key())).collect())
     }
 
-    pub(super) fn contains(self, range: SlotRange) -> bool {
-        self.0 & Self::only(range).0 != 0
+    /// The range of `key`. It is back when the slot of `key` is, though another slot of it may answer before.
+    pub(super) fn range_of(key: &str) -> Self {
+        Self(BTreeMap::from([(SlotRange::of(key), check_key(hashed(key)))]))
     }
 
-    pub(super) fn with(self, others: Self) -> Self {
-        Self(self.0 | others.0)
+    pub(super) fn has(&self, key: &str) -> bool {
+        !self.0.is_empty() && self.0.contains_key(&SlotRange::of(key))
     }
 
-    pub(super) fn without(self, others: Self) -> Self {
-        Self(self.0 & !others.0)
+    pub(super) fn is_nothing(&self) -> bool {
+        self.0.is_empty()
     }
 
-    pub(super) fn iter(self) -> impl Iterator<Item = SlotRange> {
-        (0..SlotRange::COUNT).map(SlotRange).filter(move |range| self.contains(*range))
+    pub(super) fn is_everything(&self) -> bool {
+        self.0.len() == usize::from(SlotRange::COUNT)
+    }
+
+    pub(super) fn add(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
+    /// Those of `self` that `others` has not.
+    pub(super) fn without(&self, others: &Self) -> Self {
+        let left = self.0.iter().filter(|(range, _)| !others.0.contains_key(range));
+        Self(left.map(|(range, key)| (*range, key.clone())).collect())
+    }
+
+    /// One by one, each with its key.
+    pub(super) fn ranges(&self) -> impl Iterator<Item = (Self, &str)> {
+        self.0.iter().map(|(range, key)| (Self(BTreeMap::from([(*range, key.clone())])), key.as_str()))
     }
 }
 
-impl fmt::Debug for SlotRanges {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_set().entries(self.iter().map(|range| range.0)).finish()
-    }
+/// In the slot of `tag`.
+fn check_key(tag: &str) -> String {
+    format!("sessions:check:{{{tag}}}")
 }
 
-/// The first hash tag counts, where there is one (Redis Cluster specification, "Hash tags").
 fn slot(key: &str) -> u16 {
+    crc16::State::<crc16::XMODEM>::calculate(hashed(key).as_bytes()) % SLOTS
+}
+
+/// The first hash tag, where there is one (Redis Cluster specification, "Hash tags").
+fn hashed(key: &str) -> &str {
     let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(tag, _)| tag);
-    let hashed = tag.filter(|tag| !tag.is_empty()).unwrap_or(key);
-    crc16::State::<crc16::XMODEM>::calculate(hashed.as_bytes()) % SLOTS
+    tag.filter(|tag| !tag.is_empty()).unwrap_or(key)
 }
 
 #[cfg(test)]
@@ -89,18 +108,28 @@ mod tests {
 
     #[test]
     fn every_range_has_a_key() {
-        for range in SlotRanges::ALL.iter() {
+        for range in SlotRange::all() {
             assert_eq!(SlotRange::of(&range.check_key()), range);
         }
-        assert_eq!(SlotRanges::ALL.iter().count(), 16);
+        assert!(Away::everything().is_everything());
     }
 
     #[test]
-    fn sets() {
-        let [one, other] = [SlotRange(0), SlotRange(15)].map(SlotRanges::only);
-        let both = one.with(other);
-        assert!(both.contains(SlotRange(0)) && both.contains(SlotRange(15)) && !both.contains(SlotRange(7)));
-        assert_eq!(both.without(one), other);
-        assert_eq!(SlotRanges::NONE.iter().count(), 0);
+    fn a_range_is_checked_in_the_slot_that_failed() {
+        let key = "session:{default:a}:messages";
+        let away = Away::range_of(key);
+        let (_, check_key) = away.ranges().next().unwrap();
+        assert_eq!((check_key, slot(check_key)), ("sessions:check:{default:a}", slot(key)));
+    }
+
+    #[test]
+    fn ranges_go_away_and_come_back() {
+        let [one, other] = ["a", "b"].map(Away::range_of);
+        let mut away = one.clone();
+        assert!(away.has("{a}") && !away.has("b") && !away.is_nothing());
+        away.add(other.clone());
+        assert!(away.has("a") && away.has("b") && !away.is_everything());
+        assert_eq!(away.without(&one), other);
+        assert!(away.without(&away).is_nothing());
     }
 }

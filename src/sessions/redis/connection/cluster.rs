@@ -8,13 +8,14 @@ use redis::{Cmd, ConnectionInfo, Pipeline, RedisFuture, RedisResult, Value};
 
 use super::servers::Deadline;
 use crate::sessions::redis::certificates::Certificates;
-use crate::sessions::redis::slots::{SlotRange, SlotRanges};
+use crate::sessions::redis::slots::SlotRange;
 
-/// How often the library tries again, and its longest pause, in milliseconds: enough to follow a key that moved, and
-/// over before the deadline is, so that what the cluster said last is known.
-const RETRIES: u32 = 3;
-const LONGEST_PAUSE: u64 = 40;
+/// How often the library tries again, and its shortest and longest pause, in milliseconds: enough to follow a key that
+/// moved, or to find that all connections were closed while idle; and over before the deadline is, so that what the
+/// cluster said last is known.
+const RETRIES: u32 = 6;
 const SHORTEST_PAUSE: u64 = 5;
+const LONGEST_PAUSE: u64 = 40;
 
 /// Connects to nothing yet.
 pub(super) fn client(
@@ -23,7 +24,8 @@ pub(super) fn client(
     deadline: Deadline,
 ) -> RedisResult<ClusterClient> {
     let mut builder = ClusterClient::builder(nodes)
-        .connection_timeout(deadline.0)
+        // Nobody is served while the library looks for a node that has vanished: let it give up before they do.
+        .connection_timeout(deadline.0 / 2)
         .response_timeout(deadline.0)
         .retries(RETRIES)
         .min_retry_wait(SHORTEST_PAUSE)
@@ -36,7 +38,7 @@ pub(super) fn client(
 
 /// One key in each range of slots.
 pub(super) fn check_keys() -> Vec<String> {
-    SlotRanges::ALL.iter().map(SlotRange::check_key).collect()
+    SlotRange::all().map(SlotRange::check_key).collect()
 }
 
 /// Each master's answer, by its address.

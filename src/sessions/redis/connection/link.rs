@@ -8,11 +8,11 @@ use redis::{Cmd, RedisError, RedisResult};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::open::{OpenConnection, write_to};
+use super::open::{CHECK_KEY, OpenConnection, write_to};
 use super::servers::Servers;
 use crate::sessions::error::Error;
 use crate::sessions::redis::failure;
-use crate::sessions::redis::slots::{SlotRange, SlotRanges};
+use crate::sessions::redis::slots::Away;
 
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 const SLOWEST_RETRY: Duration = Duration::from_secs(2);
@@ -35,7 +35,7 @@ struct State {
     /// Counts the connections, so that a late failure of an old one says nothing about the present one.
     generation: u64,
     /// What does not answer: whoever needs it is told so, and does not wait.
-    away: SlotRanges,
+    away: Away,
     /// Why, as long as anything is away.
     reason: Option<RedisError>,
 }
@@ -43,7 +43,7 @@ struct State {
 impl Link {
     /// [`keep_connected`] is to be run beside it.
     pub(super) fn new(servers: Servers, deadline: Duration) -> Self {
-        let (state, _) = watch::channel(State { open: None, generation: 0, away: SlotRanges::NONE, reason: None });
+        let (state, _) = watch::channel(State { open: None, generation: 0, away: Away::default(), reason: None });
         Self { servers, deadline, state }
     }
 
@@ -69,18 +69,18 @@ impl Link {
     }
 
     /// The connection to send to, and which one it is. An outage that was known before is not explained again.
-    pub(super) async fn open(&self, range: SlotRange, generation: &mut u64) -> Result<OpenConnection, Error> {
-        if self.state.borrow().away.contains(range) {
+    pub(super) async fn open(&self, key: &str, generation: &mut u64) -> Result<OpenConnection, Error> {
+        if self.state.borrow().away.has(key) {
             return Err(Error::Unavailable(None));
         }
         let mut states = self.state.subscribe();
         // Fails only if the sender is gone, which is in `self`.
-        let Ok(state) = states.wait_for(|state| state.open.is_some() || state.away.contains(range)).await else {
+        let Ok(state) = states.wait_for(|state| state.open.is_some() || state.away.has(key)).await else {
             return Err(Error::Unavailable(None));
         };
         *generation = state.generation;
         match (&state.open, &state.reason) {
-            (_, Some(reason)) if state.away.contains(range) => Err(failure::explain(reason.clone())),
+            (_, Some(reason)) if state.away.has(key) => Err(failure::explain(reason.clone())),
             (Some(open), _) => Ok(open.clone()),
             (None, _) => Err(Error::Unavailable(None)),
         }
@@ -98,14 +98,13 @@ impl Link {
     }
 
     /// The first to notice gets the cause; for those who were waiting at the same time it is the same outage.
-    pub(super) fn note_outage(&self, generation: u64, range: SlotRange, error: RedisError) -> Error {
+    pub(super) fn note_outage(&self, generation: u64, key: &str, error: RedisError) -> Error {
         let mut begun = false;
         let first = self.state.send_if_modified(|state| {
-            let first = state.generation == generation && !state.away.contains(range);
+            let first = state.generation == generation && !state.away.has(key);
             if first {
-                begun = state.away == SlotRanges::NONE;
-                let lost = state.open.as_ref().map_or(SlotRanges::ALL, |open| open.lost_with(range));
-                state.away = state.away.with(lost);
+                begun = state.away.is_nothing();
+                state.away.add(state.open.as_ref().map_or_else(Away::everything, |open| open.lost_with(key)));
                 state.reason = Some(error.clone());
             }
             first
@@ -130,7 +129,7 @@ impl Link {
     pub(super) async fn reachable(&self) {
         let mut states = self.state.subscribe();
         // Fails only if the sender is gone, which is in `self`.
-        let _ = states.wait_for(|state| state.open.is_some() && state.away != SlotRanges::ALL).await;
+        let _ = states.wait_for(|state| state.open.is_some() && !state.away.is_everything()).await;
     }
 
     async fn connect(&self) -> RedisResult<OpenConnection> {
@@ -143,7 +142,7 @@ impl Link {
         match self.connect().await {
             Ok(open) => {
                 self.state.send_if_modified(|state| {
-                    let in_time = state.away == SlotRanges::NONE;
+                    let in_time = state.away.is_nothing();
                     if in_time {
                         state.open = Some(open);
                         state.generation += 1;
@@ -152,7 +151,7 @@ impl Link {
                 });
             }
             Err(error) => {
-                self.note_outage(generation, SlotRange::of(""), error);
+                self.note_outage(generation, CHECK_KEY, error);
             }
         }
     }
@@ -166,13 +165,16 @@ impl Link {
             (Ok(open), _) | (Err(_), Some(open @ OpenConnection::Cluster(_))) => open,
             (Err(error), _) => return Err(error),
         };
-        let (still_away, error) = open.still_away(away, self.deadline).await;
-        if still_away != away {
+        let (still_away, error) = open.still_away(&away, self.deadline).await;
+        let back = away.without(&still_away);
+        if !back.is_nothing() {
             self.state.send_modify(|state| {
                 state.open = Some(open);
                 state.generation += 1;
-                state.away = state.away.without(away.without(still_away));
-                state.reason = error.clone();
+                state.away = state.away.without(&back);
+                if state.away.is_nothing() {
+                    state.reason = None;
+                }
             });
         }
         error.map_or(Ok(()), Err)
@@ -186,7 +188,7 @@ impl Link {
             .without_max_times()
             .build();
         let mut known = self.state.borrow().reason.clone();
-        while self.state.borrow().away != SlotRanges::NONE {
+        while !self.state.borrow().away.is_nothing() {
             sleep(delays.next().unwrap_or(SLOWEST_RETRY)).await;
             let Err(error) = self.try_again().await else { continue };
             // Refused connections, then a Redis that loads its data: each is said once.
@@ -194,7 +196,11 @@ impl Link {
                 let error = failure::explain(error.clone());
                 tracing::warn!(error = &error as &dyn std::error::Error, "Redis still takes no turns");
             }
-            known = Some(error);
+            known = Some(error.clone());
+            self.state.send_if_modified(|state| {
+                state.reason = Some(error);
+                false
+            });
         }
         tracing::info!("Redis is back");
     }
@@ -204,9 +210,9 @@ impl Link {
 pub(super) async fn keep_connected(link: Arc<Link>) {
     let mut states = link.state.subscribe();
     loop {
-        let needed = states.wait_for(|state| state.open.is_none() || state.away != SlotRanges::NONE).await;
+        let needed = states.wait_for(|state| state.open.is_none() || !state.away.is_nothing()).await;
         // Fails only if the sender is gone, which is in `link`.
-        let Ok(outage) = needed.map(|state| state.away != SlotRanges::NONE) else { return };
+        let Ok(outage) = needed.map(|state| !state.away.is_nothing()) else { return };
         if outage {
             link.end_outage().await;
         } else {

@@ -1,5 +1,6 @@
 //! A connection that was made, and what is said through it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tokio::time::timeout;
 
 use super::cluster::{self, OnMasterOf};
 use crate::sessions::redis::failure;
-use crate::sessions::redis::slots::{SlotRange, SlotRanges};
+use crate::sessions::redis::slots::Away;
 
 pub(super) const CHECK_KEY: &str = "sessions:check";
 
@@ -70,33 +71,34 @@ impl OpenConnection {
         }
     }
 
-    /// What is away when a call to `range` was not answered.
-    pub(super) fn lost_with(&self, range: SlotRange) -> SlotRanges {
+    /// What is away when a call for `key` was not answered.
+    pub(super) fn lost_with(&self, key: &str) -> Away {
         match self {
-            Self::Server(_) => SlotRanges::ALL,
-            Self::Cluster(_) => SlotRanges::only(range),
+            Self::Server(_) => Away::everything(),
+            Self::Cluster(_) => Away::range_of(key),
         }
     }
 
-    /// Which of `away` still take no writes, and one of the reasons.
-    pub(super) async fn still_away(&self, away: SlotRanges, deadline: Duration) -> (SlotRanges, Option<RedisError>) {
-        let checks: Vec<(SlotRanges, String)> = match self {
-            Self::Server(_) => vec![(away, CHECK_KEY.to_owned())],
-            Self::Cluster(_) => away.iter().map(|range| (SlotRanges::only(range), range.check_key())).collect(),
+    /// What of `away` still takes no writes, and one of the reasons.
+    pub(super) async fn still_away(&self, away: &Away, deadline: Duration) -> (Away, Option<RedisError>) {
+        let checks = match self {
+            Self::Server(_) => vec![(away.clone(), CHECK_KEY)],
+            Self::Cluster(_) => away.ranges().collect(),
         };
-        let checks = checks.into_iter().map(|(ranges, key)| async move {
-            let written = timeout(deadline, self.clone().query::<()>(&write_to(&key))).await;
+        let checks = checks.into_iter().map(|(part, key)| async move {
+            let written = timeout(deadline, self.clone().query::<()>(&write_to(key))).await;
             match written.unwrap_or_else(|_| Err(failure::timed_out())) {
-                Err(error) if failure::is_outage(&error) => Some((ranges, error)),
+                Err(error) if failure::is_outage(&error) => Some((part, error)),
                 // Any other answer is one.
                 Ok(()) | Err(_) => None,
             }
         });
-        join_all(checks)
-            .await
-            .into_iter()
-            .flatten()
-            .fold((SlotRanges::NONE, None), |(all, _), (ranges, error)| (all.with(ranges), Some(error)))
+        let mut still_away = (Away::default(), None);
+        for (part, error) in join_all(checks).await.into_iter().flatten() {
+            still_away.0.add(part);
+            still_away.1 = Some(error);
+        }
+        still_away
     }
 }
 
@@ -116,12 +118,11 @@ pub(super) fn write_to(key: &str) -> Cmd {
     command
 }
 
-/// That of the command's first argument.
-pub(super) fn range_of(command: &Cmd) -> SlotRange {
-    let key = match command.args_iter().nth(1) {
-        Some(Arg::Simple(key)) => key,
+/// The command's first argument, which is the only one that matters here.
+pub(super) fn key_of(command: &Cmd) -> Cow<'_, str> {
+    match command.args_iter().nth(1) {
+        Some(Arg::Simple(key)) => String::from_utf8_lossy(key),
         // A cursor, which none of ours has.
-        Some(_) | None => b"",
-    };
-    SlotRange::of(&String::from_utf8_lossy(key))
+        Some(_) | None => Cow::Borrowed(""),
+    }
 }
