@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, info_span};
@@ -21,8 +22,11 @@ pub use response::{ChatResponse, Timings, TurnEvent};
 
 use crate::llm::{self, Answerer, Completion};
 use crate::retrieval::{self, Retrieval, Retrieved};
-use crate::sessions::{Loaded, Saved, SessionKey, Sessions, Turn};
-use history::History;
+use crate::sessions::{Backend, Loaded, Reservation, Reserved, Saved, SessionKey, Sessions, Turn};
+use history::{History, HistoryWindow};
+
+/// How much longer than the model a turn may take. An idempotency key is held for both.
+const BESIDE_THE_MODEL: Duration = Duration::from_secs(60);
 
 /// Answers turns; cheap to clone.
 #[derive(Clone)]
@@ -37,10 +41,10 @@ struct Inner {
     turns: TaskTracker,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 pub struct ChatOptions {
-    /// Messages of the conversation that go into the prompt.
-    pub history_messages: usize,
+    /// How much of the conversation goes into the prompt.
+    pub history: HistoryWindow,
     /// Longest time the model may take for one answer.
     pub model_timeout: Duration,
 }
@@ -52,6 +56,12 @@ pub enum Error {
     Retrieval(#[from] retrieval::Error),
     #[error("the model did not answer")]
     Model(#[from] llm::Error),
+    #[error("the same request is being answered")]
+    InFlight,
+    #[error("another request had this idempotency key")]
+    OtherRequest,
+    #[error("the stored answer to this request is unreadable")]
+    UnreadableAnswer(#[source] serde_json::Error),
 }
 
 impl Chat {
@@ -67,10 +77,14 @@ impl Chat {
         let span = info_span!("turn");
         self.0.turns.spawn(
             async move {
-                let last = match chat.turn(request, &events).await {
-                    Ok(response) => {
+                let last = match chat.answer_once(request, &events).await {
+                    Ok(Outcome::Answered(response)) => {
                         metrics::answered(&response);
-                        TurnEvent::Done(Box::new(response))
+                        TurnEvent::Done(response)
+                    }
+                    Ok(Outcome::Replayed(response)) => {
+                        metrics::replayed();
+                        TurnEvent::Replayed(response)
                     }
                     Err(error) => {
                         metrics::failed(&error);
@@ -97,36 +111,63 @@ impl Chat {
 }
 
 impl Inner {
-    /// The flow of one turn. A turn that fails at any step before the last leaves no trace in the session.
-    async fn turn(
+    /// A turn, unless its request came before under the same idempotency key.
+    async fn answer_once(
         &self,
         request: TurnRequest,
         events: &mpsc::UnboundedSender<TurnEvent>,
-    ) -> Result<ChatResponse, Error> {
+    ) -> Result<Outcome, Error> {
+        let Some(idempotency) = &request.idempotency else {
+            return self.turn(&request, None, events).await.map(Outcome::Answered);
+        };
+        let life = self.options.model_timeout.saturating_add(BESIDE_THE_MODEL);
+        let reserved = match self.sessions.reserve(&request.session, idempotency, life).await {
+            Reservation::Reserved(reserved) => reserved,
+            Reservation::InFlight => return Err(Error::InFlight),
+            Reservation::OtherRequest => return Err(Error::OtherRequest),
+            Reservation::Answered { response, saved } => {
+                let response = response::replayed(&response, saved).map_err(Error::UnreadableAnswer)?;
+                return Ok(Outcome::Replayed(Box::new(response)));
+            }
+        };
+        match self.turn(&request, Some(&reserved), events).await {
+            Ok(response) => Ok(Outcome::Answered(response)),
+            Err(error) => {
+                self.sessions.release(reserved).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// The flow of one turn. A turn that fails at any step before the last leaves no trace in the session.
+    async fn turn(
+        &self,
+        request: &TurnRequest,
+        reserved: Option<&Reserved>,
+        events: &mpsc::UnboundedSender<TurnEvent>,
+    ) -> Result<Box<ChatResponse>, Error> {
         let asked_at = Timestamp::now();
         let mut timings = Timings::default();
 
         let session = self.load_session(&request.session, &mut timings).await;
-        let history = self.format_history(&session, request.use_history);
-        let mut retrieved = self.retrieve(&request, &history, &mut timings).await?;
+        let history = History::of(&session, &self.options.history, request.use_history).await;
+        let mut retrieved = self.retrieve(request, &history, &mut timings).await?;
         let user_id = request.session.id().to_owned();
         let _ = events.send(TurnEvent::Sources { user_id, source_documents: retrieved.sources.clone() });
-        let answer = self.ask_model(&request, &history, &retrieved, events, &mut timings).await?;
+        let answer = self.ask_model(request, &history, &retrieved, events, &mut timings).await?;
         let citations = citations::check(&answer.text, &mut retrieved.sources).citations;
 
         let question = request.question.as_str().to_owned();
-        let turn = Turn::new(asked_at, question, Timestamp::now(), answer.text.clone(), retrieved.sources.clone());
-        let turn_id = turn.turn_id;
-        let saved = self.save_turn(&request.session, &session, turn, &mut timings).await;
-
-        Ok(ChatResponse {
+        let mut turn = Turn::new(asked_at, question, Timestamp::now(), answer.text.clone(), retrieved.sources.clone());
+        let mut response = ChatResponse {
             response: answer.text,
             source_documents: retrieved.sources,
             user_id: request.session.id().to_owned(),
-            conversation_length: saved.conversation_length,
-            session_persisted: saved.persisted,
-            backend: saved.backend,
-            turn_id,
+            // Until it is saved.
+            conversation_length: session.length,
+            session_persisted: false,
+            backend: Backend::Memory,
+            turn_id: turn.turn_id,
             answered_by: self.answerer.name().to_owned(),
             abstained: answer.completion.abstained,
             standalone_question: retrieved.question.question,
@@ -134,17 +175,18 @@ impl Inner {
             history: history.used,
             usage: answer.completion.usage,
             timings_ms: timings,
-        })
+        };
+        turn.stored_answer = reserved.map(|reserved| reserved.answer(response.to_stored(turn.sources())));
+
+        let saved = self.save_turn(&request.session, &session, turn, &mut response.timings_ms).await;
+        response.conversation_length = saved.conversation_length;
+        response.session_persisted = saved.persisted;
+        response.backend = saved.backend;
+        Ok(Box::new(response))
     }
 
     async fn load_session(&self, session: &SessionKey, timings: &mut Timings) -> Loaded {
         timed(&mut timings.session, self.sessions.load(session)).instrument(info_span!("session")).await
-    }
-
-    /// The newest messages, or none when the client asked for none.
-    fn format_history(&self, session: &Loaded, use_history: bool) -> History {
-        let messages = if use_history { self.options.history_messages } else { 0 };
-        History::newest(session, messages)
     }
 
     async fn retrieve(
@@ -199,6 +241,12 @@ impl Inner {
     async fn save_turn(&self, key: &SessionKey, session: &Loaded, turn: Turn, timings: &mut Timings) -> Saved {
         timed(&mut timings.save, self.sessions.append(key, session.seen, turn)).instrument(info_span!("save")).await
     }
+}
+
+/// How a request was answered.
+enum Outcome {
+    Answered(Box<ChatResponse>),
+    Replayed(Box<Value>),
 }
 
 /// What the model said.

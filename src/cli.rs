@@ -24,6 +24,9 @@ pub enum Command {
     Serve(Box<ServeOptions>),
     /// Talk to a running server from the terminal
     Chat(ChatClientOptions),
+    /// Move conversations from one store to another, or keep a copy of them
+    #[command(subcommand)]
+    Sessions(SessionsCommand),
     /// Check everything the server would use, and say what to do about what is wrong
     Doctor(Box<ServeOptions>),
 }
@@ -100,9 +103,17 @@ pub struct SessionOptions {
     #[arg(long, env = "FOOTNOTE_HISTORY_MESSAGES", value_name = "N", default_value_t = 5)]
     pub history_messages: usize,
 
+    /// Longest part of the conversation that goes into the prompt, in tokens; only whole messages do
+    #[arg(long, env = "FOOTNOTE_HISTORY_TOKENS", value_name = "N", default_value_t = 4000)]
+    pub history_tokens: usize,
+
     /// Messages kept per session; the oldest turns go first
     #[arg(long, env = "FOOTNOTE_MAX_MESSAGES", value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(2..))]
     pub max_messages: u64,
+
+    /// Room for turns that wait on disk while Redis is away, in MiB; turns beyond it are answered and not saved
+    #[arg(long, env = "FOOTNOTE_JOURNAL_SIZE", value_name = "MIB", default_value_t = 64)]
+    pub journal_size: usize,
 }
 
 impl SessionOptions {
@@ -111,6 +122,49 @@ impl SessionOptions {
         let default = if self.redis_url.is_some() { SessionsKind::Redis } else { SessionsKind::Embedded };
         self.sessions.unwrap_or(default)
     }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SessionsCommand {
+    /// Write conversations to standard output, one a line, as JSON
+    Export(ExportOptions),
+    /// Put conversations that `export` wrote into a store
+    Import(ImportOptions),
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ExportOptions {
+    /// The conversations to export; all, if none is named
+    #[arg(value_name = "SESSION_ID")]
+    pub session_id: Vec<String>,
+
+    #[command(flatten)]
+    pub store: SessionStoreOptions,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ImportOptions {
+    /// What `export` wrote; standard input, if it is not given
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+
+    /// Replace conversations that are there already
+    #[arg(long)]
+    pub replace: bool,
+
+    #[command(flatten)]
+    pub store: SessionStoreOptions,
+}
+
+/// The store of `sessions export` and `import`.
+#[derive(Debug, Clone, Args)]
+pub struct SessionStoreOptions {
+    /// Folder of the embedded session store
+    #[arg(long, env = "FOOTNOTE_DATA_DIR", value_name = "DIR", default_value = "./footnote-data")]
+    pub data_dir: PathBuf,
+
+    #[command(flatten)]
+    pub sessions: SessionOptions,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -10,7 +10,7 @@ use footnote_knowledge::vector_store;
 
 use crate::cli::ServeOptions;
 use crate::library::{self, Library};
-use crate::parts;
+use crate::parts::{self, Journaling};
 use crate::sessions::{self, Diagnosis, Severity};
 use crate::welcome::hosts_receiving_text;
 
@@ -75,7 +75,7 @@ fn unopened(error: &Arc<library::Error>) -> Finding {
 }
 
 async fn sessions(options: &ServeOptions) -> Vec<Finding> {
-    let sessions = match parts::sessions(options).await {
+    let sessions = match parts::sessions(&options.sessions, &options.store.data_dir, Journaling::Off).await {
         Ok(sessions) => sessions,
         // As with the documents: in use is what a running server looks like.
         Err(error) => match error.downcast_ref() {

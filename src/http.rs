@@ -48,7 +48,7 @@ pub fn router(state: AppState) -> Router {
         .route("/chat", post(chat::post))
         .route("/search", post(search::post))
         .route("/sessions", get(sessions::list))
-        .route("/sessions/{id}", get(sessions::read).delete(sessions::delete))
+        .route("/sessions/{id}", get(sessions::read).patch(sessions::patch).delete(sessions::delete))
         .route("/documents", get(documents::list))
         .route("/documents/{id}", get(documents::read).delete(documents::delete))
         .route("/documents/{id}/chunks", get(documents::chunks))

@@ -15,6 +15,7 @@ pub mod llm;
 mod parts;
 pub mod readiness;
 pub mod retrieval;
+pub mod session_files;
 pub mod sessions;
 pub mod signals;
 pub mod source_document;

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use footnote::app::Application;
-use footnote::cli::{Cli, Command, ServeOptions};
-use footnote::{client, doctor, signals, telemetry, welcome};
+use footnote::cli::{Cli, Command, ServeOptions, SessionsCommand};
+use footnote::{client, doctor, session_files, signals, telemetry, welcome};
 use footnote_knowledge::options;
 
 fn main() -> ExitCode {
@@ -14,6 +14,8 @@ fn main() -> ExitCode {
         None => runtime.block_on(serve(&cli.serve)),
         Some(Command::Serve(options)) => runtime.block_on(serve(&options)),
         Some(Command::Chat(options)) => client::chat(&runtime, &options),
+        Some(Command::Sessions(SessionsCommand::Export(options))) => runtime.block_on(session_files::export(&options)),
+        Some(Command::Sessions(SessionsCommand::Import(options))) => runtime.block_on(session_files::import(&options)),
         Some(Command::Doctor(options)) => runtime.block_on(doctor::examine(&options)),
     };
     match outcome {

@@ -1,14 +1,16 @@
 //! Opens what the options name: documents, sessions and the model. `serve` puts the parts together, `doctor` looks at
 //! each of them.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use footnote_knowledge::embedding::{Embedder, LocalEmbedder};
+use footnote_knowledge::embedding::{Embedder, LocalEmbedder, Tokenizer};
 use footnote_knowledge::options::EmbedderKind;
 
 use crate::chat::ChatOptions;
+use crate::chat::history::HistoryWindow;
 use crate::cli::{self, ServeOptions, SessionsKind};
 use crate::library::Library;
 use crate::llm::prompt::PromptTemplates;
@@ -27,8 +29,8 @@ pub(crate) struct Parts {
 pub(crate) async fn open(options: &ServeOptions) -> anyhow::Result<Parts> {
     let built_in = built_in_embedder(options).await?;
     let library = library(options, built_in.clone());
-    let answerer = answerer(options, built_in)?;
-    let sessions = sessions(options).await?;
+    let answerer = answerer(options, built_in.clone())?;
+    let sessions = sessions(&options.sessions, &options.store.data_dir, Journaling::On).await?;
     if let Err(error) = library.open().await {
         if error.needs_a_person_before_start() {
             return Err(anyhow::Error::new(error));
@@ -36,22 +38,49 @@ pub(crate) async fn open(options: &ServeOptions) -> anyhow::Result<Parts> {
         tracing::warn!(error = format!("{:#}", anyhow::Error::new(error)), "documents cannot be searched yet");
     }
     let chat_options = ChatOptions {
-        history_messages: options.sessions.history_messages,
+        history: HistoryWindow {
+            messages: options.sessions.history_messages,
+            tokens: options.sessions.history_tokens,
+            tokenizer: match &built_in {
+                Some(embedder) => embedder.tokenizer().clone(),
+                None => Tokenizer::cautious()?,
+            },
+        },
         model_timeout: Duration::from_secs(options.model.model_timeout),
     };
     Ok(Parts { library, sessions, answerer, chat_options })
 }
 
-pub(crate) async fn sessions(options: &ServeOptions) -> anyhow::Result<Sessions> {
-    let cli::SessionOptions { redis_url, redis_ca, redis_timeout, session_ttl, max_messages, history_messages, .. } =
-        &options.sessions;
-    let store = match options.sessions.kind() {
+/// Whether turns of an outage are kept on disk, and those that an earlier process kept are sent. A command that looks at
+/// sessions for a moment leaves them alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Journaling {
+    On,
+    Off,
+}
+
+pub(crate) async fn sessions(
+    options: &cli::SessionOptions,
+    data_dir: &Path,
+    journaling: Journaling,
+) -> anyhow::Result<Sessions> {
+    let cli::SessionOptions {
+        redis_url,
+        redis_ca,
+        redis_timeout,
+        session_ttl,
+        max_messages,
+        history_messages,
+        journal_size,
+        ..
+    } = options;
+    let store = match options.kind() {
         SessionsKind::Redis => StoreChoice::Redis {
             url: redis_url.clone().context("--sessions redis needs --redis-url (or REDIS_URL)")?,
             ca: redis_ca.clone(),
             timeout: Duration::from_millis(*redis_timeout),
         },
-        SessionsKind::Embedded => StoreChoice::Embedded { data_dir: options.store.data_dir.clone() },
+        SessionsKind::Embedded => StoreChoice::Embedded { data_dir: data_dir.to_owned() },
         SessionsKind::Memory => StoreChoice::Memory,
     };
     let defaults = SessionOptions::new(store);
@@ -59,6 +88,8 @@ pub(crate) async fn sessions(options: &ServeOptions) -> anyhow::Result<Sessions>
         ttl: (*session_ttl > 0).then(|| Duration::from_secs(*session_ttl)),
         max_messages: usize::try_from(*max_messages)?,
         recent_messages: defaults.recent_messages.max(*history_messages),
+        pending_bytes: journal_size.saturating_mul(1 << 20),
+        journal: (journaling == Journaling::On).then(|| data_dir.to_owned()),
         ..defaults
     };
     Sessions::open(session_options).await.context("the sessions cannot be opened")

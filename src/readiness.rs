@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::ingesting::{Ingesting, IngestingState};
 use crate::library::Library;
 use crate::llm::Answerer;
-use crate::sessions::Sessions;
+use crate::sessions::{Sessions, WaitingTurns};
 
 /// A dependency that says nothing for this long is reported as down.
 const LONGEST_CHECK: Duration = Duration::from_secs(2);
@@ -16,7 +16,7 @@ const LONGEST_CHECK: Duration = Duration::from_secs(2);
 pub struct Readiness {
     pub status: Status,
     pub documents: Dependency,
-    pub sessions: Dependency,
+    pub sessions: SessionStore,
     pub model: Dependency,
     /// Null when this server was not asked to ingest anything.
     pub ingesting: Option<IngestingState>,
@@ -43,6 +43,13 @@ pub struct Dependency {
     pub detail: Option<String>,
 }
 
+#[derive(Debug, Serialize)]
+pub struct SessionStore {
+    #[serde(flatten)]
+    pub dependency: Dependency,
+    pub waiting: WaitingTurns,
+}
+
 impl Readiness {
     /// An outage of the session store is no reason to send a question elsewhere: it is answered, and says so.
     pub fn can_answer(&self) -> bool {
@@ -61,10 +68,13 @@ pub async fn check(library: &Library, sessions: &Sessions, answerer: &Answerer, 
         Box::pin(within_deadline(answerer.check())),
     );
     let documents = dependency(library.kind().to_owned(), documents);
-    let sessions = dependency(sessions.backend().to_string(), session_store);
+    let sessions = SessionStore {
+        dependency: dependency(sessions.backend().to_string(), session_store),
+        waiting: sessions.waiting(),
+    };
     let model = dependency(answerer.name().to_owned(), model);
     let ingesting = ingesting.state();
-    let status = match (documents.ok && model.ok, sessions.ok, &ingesting) {
+    let status = match (documents.ok && model.ok, sessions.dependency.ok, &ingesting) {
         (false, _, _) => Status::NotReady,
         (true, false, _) => Status::Degraded,
         (true, true, Some(state)) if state.running => Status::Ingesting,

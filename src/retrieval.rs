@@ -101,6 +101,7 @@ pub fn source_document(n: usize, hit: Hit) -> SourceDocument {
         start: chunk.start,
         end: chunk.end,
         text: chunk.text,
+        text_truncated: false,
         score,
         cited: false,
     }

@@ -2,11 +2,13 @@
 //!
 //! [`Sessions`] is what a turn talks to: it loads a session before the turn and saves the turn after it. The stores
 //! (`redis`, `embedded`, `memory`) keep one contract, that of [`store`]; turns that a store could not take wait in
-//! [`pending`]. Which messages go into a prompt is decided in `chat`, what an HTTP client sees of an error in `http`.
+//! [`pending`] and, for Redis, on disk in [`journal`]. Which messages go into a prompt is decided in `chat`, what an HTTP client sees of an error in `http`.
 
 mod diagnosis;
 mod embedded;
 mod error;
+mod idempotency;
+mod journal;
 mod key;
 mod listing;
 mod locks;
@@ -16,11 +18,15 @@ mod options;
 mod pending;
 mod ram;
 mod record;
+mod redb_file;
 mod redis;
 mod replay;
 mod session;
 mod store;
+mod stored_sources;
+mod transfer;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -31,21 +37,25 @@ use uuid::Uuid;
 
 pub use diagnosis::{Diagnosis, Severity};
 pub use error::{Cause, Error};
+pub use idempotency::{IdempotencyKey, IdempotentRequest, InvalidIdempotencyKey, Reservation, Reserved, StoredAnswer};
 pub use key::{InvalidKey, SessionKey};
 pub use message::{Message, Role, Turn};
 pub use options::{SessionOptions, StoreChoice};
-pub use session::{Backend, History, Loaded, Saved, Seen, Session, SessionPage, SessionSummary};
+pub use session::{Backend, History, Loaded, Saved, Seen, Session, SessionPage, SessionSummary, WaitingTurns};
+pub use transfer::{ExportedSession, Imported};
 
 pub use self::redis::LOG_TARGET as REDIS_LOG_TARGET;
 use self::redis::RedisStore;
 use embedded::EmbeddedStore;
+use idempotency::InFlight;
+use journal::{Journal, LeftTurn};
 use listing::{Position, whole_seconds};
 use locks::Locks;
 use memory::MemoryStore;
-use pending::{NoRoom, PendingTurns};
+use pending::{PendingTurns, Waiting};
 use ram::{RamCopies, RamCopy};
 use replay::Replayer;
-use store::{Append, Appended, Messages, Present, Read, ReadRequest, Store};
+use store::{Append, Appended, Held, Messages, Present, Read, ReadRequest, Store};
 
 /// How long the end of the server may wait for a store that is down.
 const LAST_CHANCE: Duration = Duration::from_secs(3);
@@ -65,6 +75,8 @@ struct Inner {
     store: Store,
     ram: RamCopies,
     pending: PendingTurns,
+    journal: Option<Journal>,
+    in_flight: Arc<InFlight>,
     locks: Locks,
     /// This process, to the store; a restart is another writer.
     writer: Uuid,
@@ -90,10 +102,17 @@ impl Sessions {
             StoreChoice::Embedded { data_dir } => Store::Embedded(EmbeddedStore::open(data_dir, &options).await?),
             StoreChoice::Memory => Store::Memory(MemoryStore::new(&options)),
         };
+        let pending = PendingTurns::new(options.pending_bytes);
+        let journal = match options.journal.filter(|_| matches!(store, Store::Redis(_))) {
+            Some(folder) => Some(open_journal(folder, &pending).await?),
+            None => None,
+        };
         let inner = Arc::new(Inner {
             store,
             ram: RamCopies::new(options.ram_bytes, options.recent_messages),
-            pending: PendingTurns::new(options.pending_bytes),
+            pending,
+            journal,
+            in_flight: Arc::default(),
             locks: Locks::default(),
             writer: Uuid::new_v4(),
             next_number: AtomicU64::new(1),
@@ -134,8 +153,48 @@ impl Sessions {
         }
     }
 
+    /// Holds the request's key for `life`, which must be longer than the turn may take, or says what became of the
+    /// request before. While the store is down, this server goes by what it knows itself.
+    ///
+    /// Keep what is reserved until the turn is appended; after a failure give it to [`Sessions::release`].
+    pub async fn reserve(&self, key: &SessionKey, request: &IdempotentRequest, life: Duration) -> Reservation {
+        let inner = &self.inner;
+        let reserved = match inner.in_flight.hold(key, request) {
+            Ok(reserved) => reserved,
+            Err(held) => return held,
+        };
+        let _lock = inner.locks.lock(key).await;
+        // What still waits after it is looked at first.
+        let _ = inner.replay(key).await;
+        let held = match inner.pending.answer(key, &request.key) {
+            Some((answer, waiting)) => {
+                let stored = inner.ram.get(key).await.map_or(0, |copy| copy.seq());
+                let saved = in_memory(stored + waiting);
+                return inner.answered(Held::by(answer, request, 0), reserved, saved);
+            }
+            None => inner.store.reserve(&reserved, life).await,
+        };
+        match held {
+            Ok(held) => {
+                let seq = if let Held::Answered { seq, .. } = held { seq } else { 0 };
+                inner.answered(held, reserved, inner.acknowledged(seq))
+            }
+            Err(error) => {
+                log(&error, "cannot look up an idempotency key; it holds in this server only");
+                Reservation::Reserved(reserved)
+            }
+        }
+    }
+
+    /// Frees the key of a request whose turn failed, so that it can be tried again at once.
+    pub async fn release(&self, reserved: Reserved) {
+        if let Err(error) = self.inner.store.release(&reserved).await {
+            log(&error, "cannot free an idempotency key; it is free when the time of the turn is over");
+        }
+    }
+
     /// Saves both messages of a turn, or none. Never fails the answer that was already given: while the store is down
-    /// the turn waits in memory, and says so. `seen` is what [`Sessions::load`] gave this turn.
+    /// the turn waits here, and says so. `seen` is what [`Sessions::load`] gave this turn.
     ///
     /// Run it to its end: if the future is dropped, the turn may or may not be saved.
     pub async fn append(&self, key: &SessionKey, seen: Seen, turn: Turn) -> Saved {
@@ -149,6 +208,7 @@ impl Sessions {
             epoch_if_new: Uuid::new_v4(),
             user: Arc::new(turn.user),
             assistant: Arc::new(turn.assistant),
+            answer: turn.stored_answer,
             waiting_since: None,
         };
         let saved = match inner.replay(key).await {
@@ -163,8 +223,9 @@ impl Sessions {
             Ok(Appended::Repeated { seq }) => inner.acknowledged(seq),
             Ok(Appended::Deleted) => {
                 inner.ram.forget(key).await;
-                Saved { persisted: false, backend: Backend::Memory, conversation_length: 0 }
+                in_memory(0)
             }
+            Ok(Appended::Superseded { seq }) => in_memory(seq),
             Err(error) => inner.keep_for_later(key, append, &error).await,
         }
     }
@@ -193,7 +254,8 @@ impl Sessions {
         let deleted = self.inner.store.delete(key).await?;
         self.inner.ram.forget(key).await;
         let waiting = self.inner.pending.clear(key);
-        Ok(deleted || waiting > 0)
+        self.inner.forget_journaled(&waiting);
+        Ok(deleted || !waiting.is_empty())
     }
 
     /// Merges `patch`, an object, into the metadata as RFC 7396 says; the result takes at most 16 KiB. `None` if there
@@ -208,6 +270,22 @@ impl Sessions {
             self.inner.store.patch_metadata(key, patch).await?
         };
         if patched { self.read(key).await } else { Ok(None) }
+    }
+
+    /// A whole session to put into another store, or `None` if there is none.
+    pub async fn export(&self, key: &SessionKey) -> Result<Option<ExportedSession>, Error> {
+        Ok(self.read(key).await?.map(|session| ExportedSession::of(key, session)))
+    }
+
+    /// Puts an exported session into the store, where its life begins anew. A session of that name is left as it is,
+    /// unless it is to be replaced.
+    pub async fn import(&self, session: ExportedSession, replace: bool) -> Result<Imported, Error> {
+        let key = session.check()?;
+        let _lock = self.inner.locks.lock(&key).await;
+        self.inner.replay(&key).await?;
+        let imported = self.inner.store.import(&key, session, replace).await?;
+        self.inner.ram.forget(&key).await;
+        Ok(imported)
     }
 
     /// One page of a tenant's sessions, the last active first. Turns that wait for the store do not show.
@@ -234,7 +312,18 @@ impl Sessions {
 
     /// Turns that wait for the store.
     pub fn pending_turns(&self) -> usize {
-        self.inner.pending.turns()
+        self.inner.pending.fill().turns
+    }
+
+    /// What waits for the store, and how much may.
+    pub fn waiting(&self) -> WaitingTurns {
+        let fill = self.inner.pending.fill();
+        WaitingTurns {
+            turns: fill.turns,
+            bytes: fill.bytes,
+            limit_bytes: self.inner.pending.bytes_limit(),
+            on_disk: self.inner.journal.is_some(),
+        }
     }
 
     /// For a clean end: tries once more to save what waits, and closes the store.
@@ -244,9 +333,18 @@ impl Sessions {
             let _ = tokio::time::timeout(LAST_CHANCE, self.inner.store.reachable()).await;
             self.inner.replay_all().await;
         }
-        let lost = self.pending_turns();
-        if lost > 0 {
-            tracing::error!(turns = lost, "the session store is down: turns that waited for it are lost");
+        let waiting = self.pending_turns();
+        match &self.inner.journal {
+            Some(_) if waiting > 0 => {
+                tracing::warn!(turns = waiting, "the session store is down: turns wait on disk for the next start");
+            }
+            None if waiting > 0 => {
+                tracing::error!(turns = waiting, "the session store is down: turns that waited for it are lost");
+            }
+            Some(_) | None => {}
+        }
+        if let Some(journal) = &self.inner.journal {
+            journal.close().await;
         }
         self.inner.store.close().await;
     }
@@ -273,13 +371,40 @@ impl Inner {
         let append = Append { waiting_since: Some(Timestamp::now()), ..append };
         if !error.is_outage() {
             count_lost_turn("damaged");
-        } else if let Err(NoRoom) = self.pending.push(key, append) {
+        } else if !self.pending.has_room(&append) {
             count_lost_turn("no_room");
-            tracing::error!("no memory is left for turns that wait for the session store: a turn is lost");
+            tracing::error!("no room is left for turns that wait for the session store: a turn is lost");
+        } else {
+            let position = self.journal(key, &append).await;
+            self.pending.push(key, Waiting { append: Arc::new(append), position });
         }
         let stored = self.ram.get(key).await.map_or(0, |copy| copy.seq());
         let waiting = self.pending.messages(key).len() as u64;
-        Saved { persisted: false, backend: Backend::Memory, conversation_length: stored + waiting }
+        in_memory(stored + waiting)
+    }
+
+    /// A turn that cannot be journaled waits in memory all the same.
+    async fn journal(&self, key: &SessionKey, append: &Append) -> Option<u64> {
+        match self.journal.as_ref()?.write(key, append).await {
+            Ok(position) => Some(position),
+            Err(error) => {
+                metrics::counter!("footnote_session_journal_failures_total").increment(1);
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "cannot write the journal: a turn waits for the session store in memory only"
+                );
+                None
+            }
+        }
+    }
+
+    fn answered(&self, held: Held, reserved: Reserved, saved: Saved) -> Reservation {
+        match held {
+            Held::Free => Reservation::Reserved(reserved),
+            Held::InFlight => Reservation::InFlight,
+            Held::OtherRequest => Reservation::OtherRequest,
+            Held::Answered { response, .. } => Reservation::Answered { response, saved },
+        }
     }
 
     fn session(&self, key: &SessionKey, copy: Option<&RamCopy>, present: Present) -> Session {
@@ -306,6 +431,23 @@ impl Inner {
             length,
         }
     }
+}
+
+/// The turns that an earlier process left are the first to wait.
+async fn open_journal(folder: PathBuf, pending: &PendingTurns) -> Result<Journal, Error> {
+    let opened = tokio::task::spawn_blocking(move || Journal::open(&folder)).await;
+    let (journal, turns) = opened.unwrap_or_else(|panic| Err(Error::Failed(Box::new(panic))))?;
+    if !turns.is_empty() {
+        tracing::info!(turns = turns.len(), "the journal has turns that wait for the session store");
+    }
+    for LeftTurn { position, key, append } in turns {
+        pending.push(&key, Waiting { append: Arc::new(append), position: Some(position) });
+    }
+    Ok(journal)
+}
+
+fn in_memory(conversation_length: u64) -> Saved {
+    Saved { persisted: false, backend: Backend::Memory, conversation_length }
 }
 
 fn count_lost_turn(reason: &'static str) {

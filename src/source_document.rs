@@ -21,6 +21,9 @@ pub struct SourceDocument {
     pub start: usize,
     pub end: usize,
     pub text: String,
+    /// Whether `text` is only the beginning of `start..end`, as in a session that had no room for more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub text_truncated: bool,
     /// The fused score of the hybrid search; comparable within one answer only.
     pub score: f32,
     /// Whether the answer cites it.

@@ -13,10 +13,16 @@ pub(super) fn answered(response: &ChatResponse) {
     }
 }
 
+/// The same request came again.
+pub(super) fn replayed() {
+    metrics::counter!("footnote_turns_total", "outcome" => "replayed").increment(1);
+}
+
 pub(super) fn failed(error: &Error) {
     let step = match error {
         Error::Retrieval(_) => "retrieval",
         Error::Model(_) => "model",
+        Error::InFlight | Error::OtherRequest | Error::UnreadableAnswer(_) => "idempotency",
     };
     metrics::counter!("footnote_turns_total", "outcome" => "failed").increment(1);
     metrics::counter!("footnote_turns_failed_total", "step" => step).increment(1);

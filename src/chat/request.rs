@@ -2,7 +2,7 @@
 
 use footnote_knowledge::collection::Filter;
 
-use crate::sessions::SessionKey;
+use crate::sessions::{IdempotentRequest, SessionKey};
 
 /// A question's text: 1 byte to [`Question::MAX_BYTES`], not blank.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,4 +71,6 @@ pub struct TurnRequest {
     pub use_history: bool,
     pub top_k: TopK,
     pub filter: Filter,
+    /// Set if the client may send this request more than once and wants it answered once.
+    pub idempotency: Option<IdempotentRequest>,
 }

@@ -1,12 +1,13 @@
 //! What one turn gives back, in the shape clients see.
 
 use serde::Serialize;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::citations::Citation;
 use super::history::HistoryUse;
 use crate::llm::Usage;
-use crate::sessions::Backend;
+use crate::sessions::{Backend, Saved};
 use crate::source_document::SourceDocument;
 
 /// The answer to one turn, with its sources and with flags that say whether, and where, the turn was saved.
@@ -32,6 +33,26 @@ pub struct ChatResponse {
     pub timings_ms: Timings,
 }
 
+impl ChatResponse {
+    /// The response as it is kept for a request that may come again, with its sources as the session keeps them.
+    pub(super) fn to_stored(&self, sources: &[SourceDocument]) -> String {
+        let mut stored = serde_json::to_value(self).expect("a response is strings and numbers");
+        stored["source_documents"] = json!(sources);
+        stored.to_string()
+    }
+}
+
+/// The inverse of [`ChatResponse::to_stored`], with what is now known of how the turn was saved. As JSON, since an
+/// earlier version of this server may have written it.
+pub(super) fn replayed(stored: &str, saved: Saved) -> Result<Value, serde_json::Error> {
+    let mut response: Value = serde_json::from_str(stored)?;
+    let Saved { persisted, backend, conversation_length } = saved;
+    response["conversation_length"] = json!(conversation_length);
+    response["session_persisted"] = json!(persisted);
+    response["backend"] = json!(backend);
+    Ok(response)
+}
+
 /// Milliseconds spent in each step of the turn.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Timings {
@@ -50,8 +71,8 @@ impl Timings {
     }
 }
 
-/// What a listener hears while a turn is under way. Exactly one of [`TurnEvent::Done`] and [`TurnEvent::Failed`] comes,
-/// and it is the last.
+/// What a listener hears while a turn is under way. Exactly one of [`TurnEvent::Done`], [`TurnEvent::Replayed`] and
+/// [`TurnEvent::Failed`] comes, and it is the last.
 #[derive(Debug)]
 pub enum TurnEvent {
     /// Before the first word of the answer.
@@ -62,5 +83,8 @@ pub enum TurnEvent {
     Delta(String),
     /// After the turn was saved, or could not be.
     Done(Box<ChatResponse>),
+    /// Instead of all others, if the same request was answered before: that [`ChatResponse`] as JSON, with the flags that
+    /// are true now.
+    Replayed(Box<Value>),
     Failed(super::Error),
 }

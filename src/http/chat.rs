@@ -10,8 +10,8 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use footnote_knowledge::collection::Filter;
 use futures::{Stream, StreamExt};
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use uuid::Uuid;
@@ -21,9 +21,13 @@ use super::error::ApiError;
 use super::observe::{RequestId, log_failure};
 use super::{AppState, path};
 use crate::chat::{Question, TopK, TurnEvent, TurnRequest};
+use crate::sessions::{IdempotencyKey, IdempotentRequest};
 
 /// Proxies close a connection that says nothing for half a minute.
 const PING: Duration = Duration::from_secs(15);
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,7 +46,8 @@ pub(super) struct ChatBody {
 }
 
 impl ChatBody {
-    fn into_turn(self) -> Result<TurnRequest, ApiError> {
+    fn into_turn(self, headers: &HeaderMap) -> Result<TurnRequest, ApiError> {
+        let idempotency = self.idempotency(headers)?;
         let invalid = |field: &str, reason: &dyn ToString| {
             ApiError::invalid_field(field, format!("`{field}` {}", reason.to_string()))
         };
@@ -58,7 +63,27 @@ impl ChatBody {
                 .map_err(|error| invalid("top_k", &error))?
                 .unwrap_or_default(),
             filter: self.filter.unwrap_or_default(),
+            idempotency,
         })
+    }
+
+    fn idempotency(&self, headers: &HeaderMap) -> Result<Option<IdempotentRequest>, ApiError> {
+        let Some(key) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+        let invalid = |reason: &str| ApiError::invalid_field("Idempotency-Key", format!("`Idempotency-Key` {reason}"));
+        let key = key.to_str().map_err(|_| invalid("has characters outside ASCII; send visible ASCII"))?;
+        let key = IdempotencyKey::parse(key).map_err(|error| invalid(&error.to_string()))?;
+        if self.user_id.is_none() {
+            let detail = "an Idempotency-Key belongs to a conversation; send `user_id` with it";
+            return Err(ApiError::invalid_field("user_id", detail));
+        }
+        Ok(Some(IdempotentRequest { key, digest: self.digest() }))
+    }
+
+    /// Of all that makes the answer: whether it is streamed does not.
+    fn digest(&self) -> String {
+        let Self { message, user_id, stream: _, use_history, top_k, filter } = self;
+        let parts = json!([message, user_id, use_history, top_k, filter]);
+        Uuid::new_v5(&Uuid::NAMESPACE_OID, parts.to_string().as_bytes()).to_string()
     }
 }
 
@@ -69,7 +94,7 @@ pub(super) async fn post(
     JsonBody(body): JsonBody<ChatBody>,
 ) -> Result<Response, ApiError> {
     let streams = body.stream.unwrap_or_else(|| accepts_events(&headers));
-    let events = app.chat.begin(body.into_turn()?);
+    let events = app.chat.begin(body.into_turn(&headers)?);
     if streams { stream(events, request_id).await } else { answer(events).await }
 }
 
@@ -86,23 +111,35 @@ async fn answer(mut events: UnboundedReceiver<TurnEvent>) -> Result<Response, Ap
         match event {
             TurnEvent::Sources { .. } | TurnEvent::Delta(_) => {}
             TurnEvent::Done(response) => return Ok(Json(response).into_response()),
+            TurnEvent::Replayed(response) => return Ok((is_replayed(), Json(response)).into_response()),
             TurnEvent::Failed(error) => return Err(error.into()),
         }
     }
     Err(turn_lost())
 }
 
+/// Says that the answer was given before.
+fn is_replayed() -> [(HeaderName, &'static str); 1] {
+    [(IDEMPOTENCY_REPLAYED, "true")]
+}
+
+/// For proxies that would rather wait for the whole answer.
+const NO_BUFFERING: [(HeaderName, &str); 1] = [(HeaderName::from_static("x-accel-buffering"), "no")];
+
 /// `sources`, `delta`…, then `done` or `error`. What fails before there are sources is an ordinary error response,
 /// which every client understands.
 async fn stream(mut events: UnboundedReceiver<TurnEvent>, request_id: RequestId) -> Result<Response, ApiError> {
     let first = match events.recv().await {
         Some(TurnEvent::Failed(error)) => return Err(error.into()),
+        Some(TurnEvent::Replayed(response)) => {
+            let frames = futures::stream::iter(replayed_frames(&response).map(Ok::<_, Infallible>));
+            return Ok((is_replayed(), NO_BUFFERING, Sse::new(frames)).into_response());
+        }
         Some(event) => event,
         None => return Err(turn_lost()),
     };
     let frames = frames(first, events, request_id);
-    let no_buffering = [(HeaderName::from_static("x-accel-buffering"), "no")];
-    Ok((no_buffering, Sse::new(frames).keep_alive(KeepAlive::new().interval(PING).text("ping"))).into_response())
+    Ok((NO_BUFFERING, Sse::new(frames).keep_alive(KeepAlive::new().interval(PING).text("ping"))).into_response())
 }
 
 fn frames(
@@ -120,7 +157,7 @@ fn frames(
             let frame = match event {
                 _ if *ended => None,
                 Some(event) => {
-                    *ended = matches!(event, TurnEvent::Done(_) | TurnEvent::Failed(_));
+                    *ended = matches!(event, TurnEvent::Done(_) | TurnEvent::Replayed(_) | TurnEvent::Failed(_));
                     Some(frame(event, &request_id))
                 }
                 None => Some(failure(&turn_lost(), &request_id)),
@@ -133,14 +170,11 @@ fn frames(
 fn frame(event: TurnEvent, request_id: &str) -> Event {
     match event {
         TurnEvent::Sources { user_id, source_documents } => {
-            let data = json!({"user_id": user_id, "source_documents": source_documents});
-            Event::default().event("sources").data(data.to_string())
+            named("sources", &json!({"user_id": user_id, "source_documents": source_documents}))
         }
-        TurnEvent::Delta(text) => Event::default().event("delta").data(json!({"text": text}).to_string()),
-        TurnEvent::Done(response) => {
-            let data = serde_json::to_string(&response).expect("a response is strings and numbers");
-            Event::default().event("done").data(data)
-        }
+        TurnEvent::Delta(text) => named("delta", &json!({"text": text})),
+        TurnEvent::Done(response) => named("done", &response),
+        TurnEvent::Replayed(response) => named("done", &response),
         TurnEvent::Failed(error) => {
             let error = ApiError::from(error);
             log_failure(&error, 0.0);
@@ -149,9 +183,21 @@ fn frame(event: TurnEvent, request_id: &str) -> Event {
     }
 }
 
+/// The events of an answer that was given before.
+fn replayed_frames(response: &Value) -> [Event; 3] {
+    [
+        named("sources", &json!({"user_id": response["user_id"], "source_documents": response["source_documents"]})),
+        named("delta", &json!({"text": response["response"]})),
+        named("done", response),
+    ]
+}
+
+fn named(name: &str, data: &impl Serialize) -> Event {
+    Event::default().event(name).data(serde_json::to_string(data).expect("events are strings and numbers"))
+}
+
 fn failure(error: &ApiError, request_id: &str) -> Event {
-    let problem = serde_json::to_string(&error.problem(request_id)).expect("a problem is strings and numbers");
-    Event::default().event("error").data(problem)
+    named("error", &error.problem(request_id))
 }
 
 fn turn_lost() -> ApiError {

@@ -183,6 +183,20 @@ impl From<chat::Error> for ApiError {
         match error {
             chat::Error::Retrieval(error) => error.into(),
             chat::Error::Model(error) => error.into(),
+            chat::Error::InFlight => {
+                let detail = "this request is being answered; send it again in a moment for its answer";
+                Self::new(StatusCode::CONFLICT, "idempotency_in_flight", detail).retry_after(1)
+            }
+            chat::Error::OtherRequest => {
+                let detail = "another request had this Idempotency-Key; give each request a key of its own";
+                let mut error = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_mismatch", detail);
+                error.field = Some("Idempotency-Key".to_owned());
+                error
+            }
+            chat::Error::UnreadableAnswer(_) => {
+                Self::internal("the answer kept for this request cannot be read; send it under a new Idempotency-Key")
+                    .caused_by(error)
+            }
         }
     }
 }
@@ -262,6 +276,13 @@ impl From<sessions::Error> for ApiError {
     fn from(error: sessions::Error) -> Self {
         if let sessions::Error::InvalidCursor = error {
             return Self::invalid_field("cursor", "is not one that this server gave; leave it out to begin anew");
+        }
+        if let sessions::Error::InvalidMetadata(reason) = &error {
+            return Self::invalid_field("metadata", format!("`metadata` {reason}"));
+        }
+        if let sessions::Error::Damaged(_) = error {
+            let detail = "part of this session is missing in the session store; delete it to begin anew";
+            return Self::new(StatusCode::SERVICE_UNAVAILABLE, "session_damaged", detail).caused_by(error);
         }
         let detail = "the session store did not answer, so what the session holds is not known; try again shortly";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "session_store_unavailable", detail).retry_after(1).caused_by(error)

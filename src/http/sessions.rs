@@ -1,4 +1,4 @@
-//! `/sessions`: list, read and delete conversations.
+//! `/sessions`: list, read, describe and delete conversations.
 
 use axum::Json;
 use axum::extract::State;
@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::AppState;
 use super::access::MaySeeAllSessions;
+use super::body::JsonBody;
 use super::error::ApiError;
 use super::path::{PageSize, SessionPath, UrlQuery};
 use crate::sessions::{Session, SessionKey, SessionPage};
@@ -17,6 +18,12 @@ pub(super) struct ListParameters {
     cursor: Option<String>,
     #[serde(default)]
     limit: PageSize,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PatchBody {
+    metadata: Value,
 }
 
 pub(super) async fn list(
@@ -32,6 +39,16 @@ pub(super) async fn read(
     SessionPath(session): SessionPath,
 ) -> Result<Json<Session>, ApiError> {
     app.sessions.read(&session).await?.map(Json).ok_or_else(|| ApiError::no_such("session", session.id()))
+}
+
+/// JSON Merge Patch (RFC 7396) of the metadata.
+pub(super) async fn patch(
+    State(app): State<AppState>,
+    SessionPath(session): SessionPath,
+    JsonBody(body): JsonBody<PatchBody>,
+) -> Result<Json<Session>, ApiError> {
+    let patched = app.sessions.patch_metadata(&session, body.metadata).await?;
+    patched.map(Json).ok_or_else(|| ApiError::no_such("session", session.id()))
 }
 
 pub(super) async fn delete(

@@ -3,7 +3,6 @@
 //! Reads run on the blocking pool, each on its own snapshot. All writes go through one thread, which commits what has
 //! queued up as one transaction, so that many turns share one flush to disk. The tables are in [`tables`].
 
-mod open;
 mod read;
 mod tables;
 mod write;
@@ -17,17 +16,19 @@ use serde_json::{Map, Value};
 use tokio::task::spawn_blocking;
 
 use super::error::Error;
+use super::idempotency::Reserved;
 use super::key::SessionKey;
 use super::listing::{Listed, Position};
 use super::options::SessionOptions;
-use super::store::{Append, Appended, Read, ReadRequest};
-use open::SessionFile;
+use super::redb_file::RedbFile;
+use super::store::{Append, Appended, Held, Read, ReadRequest};
+use super::transfer::{ExportedSession, Imported};
 use read::Snapshot;
 use writer::{Work, Writer};
 
 #[derive(Debug)]
 pub(super) struct EmbeddedStore {
-    file: Arc<SessionFile>,
+    file: Arc<RedbFile>,
     writer: Writer,
     ttl: Option<Duration>,
 }
@@ -36,7 +37,7 @@ impl EmbeddedStore {
     /// A missing file is made; one that another process uses, or that is damaged, is left alone and reported.
     pub(super) async fn open(data_dir: &Path, options: &SessionOptions) -> Result<Self, Error> {
         let path = data_dir.join("sessions.redb");
-        let file = Arc::new(run(move || SessionFile::open(path)).await?);
+        let file = Arc::new(run(move || RedbFile::open(path, tables::create)).await?);
         let writer = Writer::start(Arc::clone(&file), options.ttl, options.max_messages);
         Ok(Self { file, writer, ttl: options.ttl })
     }
@@ -56,6 +57,11 @@ impl EmbeddedStore {
         Ok(read)
     }
 
+    pub(super) async fn reserve(&self, reserved: &Reserved) -> Result<Held, Error> {
+        let (file, key, request) = (Arc::clone(&self.file), reserved.session.clone(), reserved.request.clone());
+        run(move || Snapshot::take(&file)?.answer(&key, &request, tables::now())).await
+    }
+
     pub(super) async fn delete(&self, key: &SessionKey) -> Result<bool, Error> {
         let key = key.clone();
         self.writer.run(|reply| Work::Delete { key, reply }).await
@@ -64,6 +70,16 @@ impl EmbeddedStore {
     pub(super) async fn patch_metadata(&self, key: &SessionKey, patch: Map<String, Value>) -> Result<bool, Error> {
         let key = key.clone();
         self.writer.run(|reply| Work::PatchMetadata { key, patch, reply }).await
+    }
+
+    pub(super) async fn import(
+        &self,
+        key: &SessionKey,
+        session: ExportedSession,
+        replace: bool,
+    ) -> Result<Imported, Error> {
+        let key = key.clone();
+        self.writer.run(|reply| Work::Import { key, session, replace, reply }).await
     }
 
     pub(super) async fn list(&self, tenant: &str, after: Option<Position>, limit: usize) -> Result<Vec<Listed>, Error> {

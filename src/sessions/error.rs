@@ -30,6 +30,8 @@ pub enum Error {
     Damaged(String),
     #[error("metadata {0}")]
     InvalidMetadata(String),
+    #[error("this is not a session: {0}")]
+    InvalidSession(String),
     #[error("this is not a cursor of this listing")]
     InvalidCursor,
 
@@ -42,7 +44,7 @@ pub enum Error {
     )]
     Locked(PathBuf),
     #[error(
-        "{} is damaged and was left as it is: restore it from a backup, or move it away to start without the old sessions",
+        "{} is damaged and was left as it is: restore it from a backup, or move it away to start without what is in it",
         .path.display()
     )]
     Corrupt { path: PathBuf, source: Cause },
@@ -62,6 +64,7 @@ impl Error {
             | Self::Failed(_) => true,
             Self::Damaged(_)
             | Self::InvalidMetadata(_)
+            | Self::InvalidSession(_)
             | Self::InvalidCursor
             | Self::InvalidUrl(_)
             | Self::Locked(_)

@@ -1,7 +1,7 @@
 //! Sessions in this process only. Always flagged as what it is: a restart forgets everything, and when memory runs out
 //! the session that was used least recently goes.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,13 +11,15 @@ use moka::policy::EvictionPolicy;
 use serde_json::{Map, Value};
 
 use super::error::Error;
+use super::idempotency::{ANSWER_LIFE, IdempotencyKey, Reserved, StoredAnswer};
 use super::key::SessionKey;
 use super::listing::{Listed, Position, timestamp, whole_seconds};
 use super::message::Message;
 use super::options::SessionOptions;
 use super::record::{Decision, Record, Span, Tombstone, decide, merge_metadata};
 use super::session::SessionSummary;
-use super::store::{Append, Appended, Read, ReadRequest, TOMBSTONE_LIFE};
+use super::store::{Append, Appended, Held, Read, ReadRequest, TOMBSTONE_LIFE};
+use super::transfer::{ExportedSession, Imported};
 
 /// Callers hold the session's lock, so that nothing happens to a session between looking it up and putting it back.
 #[derive(Debug)]
@@ -32,8 +34,16 @@ pub(super) struct MemoryStore {
 struct Kept {
     record: Record,
     messages: VecDeque<Arc<Message>>,
+    answers: HashMap<IdempotencyKey, KeptAnswer>,
     bytes: usize,
     used_at: Instant,
+}
+
+#[derive(Debug)]
+struct KeptAnswer {
+    answer: StoredAnswer,
+    seq: u64,
+    saved_at: Instant,
 }
 
 impl MemoryStore {
@@ -88,10 +98,19 @@ impl MemoryStore {
         Ok(Read::Present(kept.record.clone().present(tombstone, request, messages)))
     }
 
+    pub(super) async fn reserve(&self, reserved: &Reserved) -> Result<Held, Error> {
+        let Some(kept) = self.sessions.get(&reserved.session).await else { return Ok(Held::Free) };
+        let kept = lock(&kept);
+        let answer = kept.answers.get(&reserved.request.key).filter(|answer| answer.is_young());
+        Ok(answer.map_or(Held::Free, |kept| Held::by(kept.answer.clone(), &reserved.request, kept.seq)))
+    }
+
     pub(super) async fn delete(&self, key: &SessionKey) -> Result<bool, Error> {
-        let Some(kept) = self.sessions.remove(key).await else {
+        // Not by `remove` alone, which also gives what has expired.
+        let Some(kept) = self.sessions.get(key).await else {
             return Ok(false);
         };
+        self.sessions.invalidate(key).await;
         let epoch = lock(&kept).record.epoch;
         let tombstone = Tombstone { epoch, deleted_at: Timestamp::now().as_millisecond() };
         self.tombstones.insert(key.clone(), tombstone).await;
@@ -112,6 +131,17 @@ impl MemoryStore {
         }
         self.sessions.insert(key.clone(), kept).await;
         Ok(true)
+    }
+
+    pub(super) async fn import(&self, key: &SessionKey, session: ExportedSession, replace: bool) -> Imported {
+        if !replace && self.sessions.contains_key(key) {
+            return Imported::AlreadyThere;
+        }
+        let (record, messages) = session.into_record(self.max_messages);
+        let mut kept = Kept::empty(record);
+        messages.into_iter().for_each(|message| kept.push(Arc::new(message)));
+        self.sessions.insert(key.clone(), Arc::new(Mutex::new(kept))).await;
+        Imported::Added
     }
 
     pub(super) fn list(&self, tenant: &str, after: Option<Position>, limit: usize) -> Vec<Listed> {
@@ -139,24 +169,49 @@ impl MemoryStore {
 }
 
 impl Kept {
+    fn empty(record: Record) -> Self {
+        let (messages, answers) = (VecDeque::new(), HashMap::new());
+        Self { record, messages, answers, bytes: size_of::<Self>(), used_at: Instant::now() }
+    }
+
     fn new(record: Record, append: &Append) -> Self {
-        let bytes = size_of::<Self>();
-        let mut kept = Self { record: record.clone(), messages: VecDeque::new(), bytes, used_at: Instant::now() };
+        let mut kept = Self::empty(record.clone());
         kept.extend(record, append);
         kept
+    }
+
+    fn push(&mut self, message: Arc<Message>) {
+        self.bytes += message.bytes();
+        self.messages.push_back(message);
     }
 
     fn extend(&mut self, record: Record, append: &Append) {
         self.record = record;
         self.used_at = Instant::now();
-        for message in [&append.user, &append.assistant] {
-            self.bytes += message.bytes();
-            self.messages.push_back(Arc::clone(message));
-        }
+        self.push(Arc::clone(&append.user));
+        self.push(Arc::clone(&append.assistant));
         while self.messages.len() as u64 > self.record.seq - self.record.trimmed {
             let oldest = self.messages.pop_front();
             self.bytes -= oldest.map_or(0, |message| message.bytes());
         }
+        if let Some(answer) = &append.answer {
+            let bytes = &mut self.bytes;
+            self.answers.retain(|_, kept| {
+                let young = kept.is_young();
+                *bytes -= if young { 0 } else { kept.answer.bytes() };
+                young
+            });
+            self.bytes += answer.bytes();
+            let kept = KeptAnswer { answer: answer.clone(), seq: self.record.seq, saved_at: self.used_at };
+            let replaced = self.answers.insert(answer.key.clone(), kept);
+            self.bytes -= replaced.map_or(0, |kept| kept.answer.bytes());
+        }
+    }
+}
+
+impl KeptAnswer {
+    fn is_young(&self) -> bool {
+        self.saved_at.elapsed() < ANSWER_LIFE
     }
 }
 

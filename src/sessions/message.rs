@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::idempotency::StoredAnswer;
+use super::stored_sources;
 use crate::source_document::SourceDocument;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,10 +46,18 @@ pub struct Turn {
     pub turn_id: Uuid,
     pub user: Message,
     pub assistant: Message,
+    /// For a request with an `Idempotency-Key`.
+    pub stored_answer: Option<StoredAnswer>,
 }
 
 impl Turn {
-    /// `asked_at` is when the question came in. A session that is deleted after it does not get this turn.
+    /// The answer's sources, as they are kept.
+    pub fn sources(&self) -> &[SourceDocument] {
+        self.assistant.source_documents.as_deref().unwrap_or_default()
+    }
+
+    /// `asked_at` is when the question came in. A session that is deleted after it does not get this turn. Of the sources,
+    /// texts beyond [`stored_sources::LIMIT_BYTES`] are cut.
     pub fn new(
         asked_at: Timestamp,
         question: String,
@@ -66,7 +76,8 @@ impl Turn {
         Self {
             turn_id,
             user: message(Role::User, question, asked_at, None),
-            assistant: message(Role::Assistant, answer, answered_at, Some(sources)),
+            assistant: message(Role::Assistant, answer, answered_at, Some(stored_sources::fit(sources))),
+            stored_answer: None,
         }
     }
 }

@@ -17,8 +17,10 @@ pub struct SessionOptions {
     pub recent_messages: usize,
     /// Memory for the RAM copies of sessions, or for all sessions if that is the only place they have. Default 64 MiB.
     pub ram_bytes: u64,
-    /// Memory for the turns that wait for the store to come back. Default 64 MiB.
+    /// Room for the turns that wait for the store to come back. Default 64 MiB.
     pub pending_bytes: usize,
+    /// The folder of the journal, in which turns that wait for Redis survive this process. Default: no journal.
+    pub journal: Option<PathBuf>,
 }
 
 /// Where sessions live.
@@ -52,6 +54,7 @@ impl SessionOptions {
             recent_messages: 128,
             ram_bytes: 64 << 20,
             pending_bytes: 64 << 20,
+            journal: None,
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Turns that were answered while the store was down. They wait here, in order, to be appended when it is back.
 //!
-//! Who appends them, and when, is in [`super::replay`].
+//! Who appends them, and when, is in [`super::replay`]; how they survive this process, in [`super::journal`].
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::idempotency::{IdempotencyKey, StoredAnswer};
 use super::key::SessionKey;
 use super::message::Message;
 use super::store::Append;
@@ -20,79 +21,97 @@ pub(super) struct PendingTurns {
 
 #[derive(Debug, Default)]
 struct Queues {
-    by_session: HashMap<SessionKey, VecDeque<Arc<Append>>>,
-    turns: usize,
-    bytes: usize,
+    by_session: HashMap<SessionKey, VecDeque<Waiting>>,
+    fill: Fill,
 }
 
-/// There is no room for the turn: it is not going to be saved.
-#[derive(Debug)]
-pub(super) struct NoRoom;
+#[derive(Debug, Clone)]
+pub(super) struct Waiting {
+    pub(super) append: Arc<Append>,
+    /// Where it is in the journal, if it is there.
+    pub(super) position: Option<u64>,
+}
+
+/// How much waits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Fill {
+    pub(super) turns: usize,
+    pub(super) bytes: usize,
+}
 
 impl PendingTurns {
     pub(super) fn new(bytes_limit: usize) -> Self {
         Self { queues: Mutex::default(), added: Notify::new(), bytes_limit }
     }
 
-    pub(super) fn push(&self, key: &SessionKey, append: Append) -> Result<(), NoRoom> {
-        let bytes = append.bytes();
+    pub(super) fn has_room(&self, append: &Append) -> bool {
+        self.lock().fill.bytes + append.bytes() <= self.bytes_limit
+    }
+
+    pub(super) fn push(&self, key: &SessionKey, waiting: Waiting) {
         let mut queues = self.lock();
-        if queues.bytes + bytes > self.bytes_limit {
-            return Err(NoRoom);
-        }
-        queues.by_session.entry(key.clone()).or_default().push_back(Arc::new(append));
-        queues.turns += 1;
-        queues.bytes += bytes;
-        report(&queues);
+        queues.fill.turns += 1;
+        queues.fill.bytes += waiting.append.bytes();
+        queues.by_session.entry(key.clone()).or_default().push_back(waiting);
+        report(queues.fill);
         drop(queues);
         self.added.notify_one();
-        Ok(())
     }
 
     pub(super) fn oldest(&self, key: &SessionKey) -> Option<Arc<Append>> {
-        self.lock().by_session.get(key)?.front().cloned()
+        self.lock().by_session.get(key)?.front().map(|waiting| Arc::clone(&waiting.append))
     }
 
     /// Removes the turn that [`PendingTurns::oldest`] gave.
-    pub(super) fn remove_oldest(&self, key: &SessionKey) {
+    pub(super) fn remove_oldest(&self, key: &SessionKey) -> Option<Waiting> {
         let mut queues = self.lock();
-        let Some(queue) = queues.by_session.get_mut(key) else { return };
+        let queue = queues.by_session.get_mut(key)?;
         let removed = queue.pop_front();
         if queue.is_empty() {
             queues.by_session.remove(key);
         }
         queues.forget(removed.as_slice());
-        report(&queues);
+        removed
     }
 
-    /// Removes all turns of a session; says how many there were.
-    pub(super) fn clear(&self, key: &SessionKey) -> usize {
+    /// Removes all turns of a session.
+    pub(super) fn clear(&self, key: &SessionKey) -> Vec<Waiting> {
         let mut queues = self.lock();
-        let removed = queues.by_session.remove(key).unwrap_or_default();
-        queues.forget(removed.as_slices().0);
-        queues.forget(removed.as_slices().1);
-        report(&queues);
-        removed.len()
+        let removed: Vec<_> = queues.by_session.remove(key).unwrap_or_default().into();
+        queues.forget(&removed);
+        removed
+    }
+
+    /// The answer to an earlier request with this key, and how many of the session's waiting messages there were then.
+    pub(super) fn answer(&self, key: &SessionKey, idempotency_key: &IdempotencyKey) -> Option<(StoredAnswer, u64)> {
+        let queues = self.lock();
+        let answers = queues.by_session.get(key)?.iter().map(|waiting| waiting.append.answer.as_ref());
+        let found = answers.zip(1..).find(|(answer, _)| answer.is_some_and(|answer| answer.key == *idempotency_key));
+        found.and_then(|(answer, turn)| Some((answer?.clone(), 2 * turn)))
     }
 
     /// The messages of the session that wait, newest last.
     pub(super) fn messages(&self, key: &SessionKey) -> Vec<Arc<Message>> {
         let queues = self.lock();
         let waiting = queues.by_session.get(key).into_iter().flatten();
-        waiting.flat_map(|append| [&append.user, &append.assistant].map(Arc::clone)).collect()
+        waiting.flat_map(|Waiting { append, .. }| [&append.user, &append.assistant].map(Arc::clone)).collect()
     }
 
     pub(super) fn sessions(&self) -> Vec<SessionKey> {
         self.lock().by_session.keys().cloned().collect()
     }
 
-    pub(super) fn turns(&self) -> usize {
-        self.lock().turns
+    pub(super) fn fill(&self) -> Fill {
+        self.lock().fill
+    }
+
+    pub(super) fn bytes_limit(&self) -> usize {
+        self.bytes_limit
     }
 
     /// Returns once there is a turn waiting.
     pub(super) async fn any(&self) {
-        while self.turns() == 0 {
+        while self.fill().turns == 0 {
             self.added.notified().await;
         }
     }
@@ -104,13 +123,14 @@ impl PendingTurns {
 }
 
 impl Queues {
-    fn forget(&mut self, removed: &[Arc<Append>]) {
-        self.turns -= removed.len();
-        self.bytes -= removed.iter().map(|append| append.bytes()).sum::<usize>();
+    fn forget(&mut self, removed: &[Waiting]) {
+        self.fill.turns -= removed.len();
+        self.fill.bytes -= removed.iter().map(|waiting| waiting.append.bytes()).sum::<usize>();
+        report(self.fill);
     }
 }
 
-fn report(queues: &Queues) {
-    metrics::gauge!("footnote_session_turns_pending").set(queues.turns as f64);
-    metrics::gauge!("footnote_session_turns_pending_bytes").set(queues.bytes as f64);
+fn report(fill: Fill) {
+    metrics::gauge!("footnote_session_turns_pending").set(fill.turns as f64);
+    metrics::gauge!("footnote_session_turns_pending_bytes").set(fill.bytes as f64);
 }

@@ -14,7 +14,7 @@ use super::session::Seen;
 use super::store::{Append, Appended, Messages, Present, ReadRequest};
 
 /// The most that a session's metadata may take as JSON, in bytes.
-const METADATA_LIMIT: usize = 16 << 10;
+pub(super) const METADATA_LIMIT: usize = 16 << 10;
 
 /// What is kept of a session beside its messages. Times are in milliseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -3,16 +3,17 @@
 //! A session is `session:{<tenant>:<id>}`, a hash of `created_at`, `last_activity` (milliseconds since 1970),
 //! `metadata` (JSON), `epoch`, `seq` (messages ever appended), `trimmed` (how many of them are gone from the front) and
 //! `w:<writer>` (the last append number of each server). `…:messages` is the list of its messages as JSON, newest last;
-//! `…:turns` is kept for idempotency keys; `…:gone` is the tombstone, `<epoch> <time of deletion>`. The first three
+//! `…:turns` is a hash of what became of requests by their Idempotency-Key (`reserve.lua` tells its values); `…:gone` is the tombstone, `<epoch> <time of deletion>`. The first three
 //! live and die together. All changes are made by the Lua scripts beside this file, so that they are atomic and safe
-//! to repeat. The listing is apart, in [`listing`]. `sessions:check` (in a
-//! cluster one per range of slots, `sessions:check:{<n>}`) is written to find out whether Redis takes writes.
+//! to repeat. The listing is apart, in [`listing`]. `…:import` is a session on its way in. `sessions:check` (in a cluster
+//! one per range of slots, `sessions:check:{<tag>}`) is written to find out whether Redis takes writes.
 
 mod address;
 mod certificates;
 mod connection;
 mod diagnosis;
 mod failure;
+mod import;
 mod listing;
 mod scripts;
 mod slots;
@@ -26,11 +27,12 @@ use redis::Cmd;
 use serde_json::{Map, Value};
 
 use super::error::Error;
+use super::idempotency::Reserved;
 use super::key::SessionKey;
 use super::listing::{Listed, Position};
 use super::options::SessionOptions;
 use super::record::merge_metadata;
-use super::store::{Append, Appended, Messages, Read, ReadRequest};
+use super::store::{Append, Appended, Held, Messages, Read, ReadRequest};
 use address::Address;
 use certificates::Certificates;
 use connection::Connection;
@@ -83,7 +85,7 @@ impl RedisStore {
             Appended::Saved { .. } | Appended::Repeated { .. } => {
                 self.listing.note_activity(key, append.answered_at().as_millisecond());
             }
-            Appended::Deleted => {}
+            Appended::Deleted | Appended::Superseded { .. } => {}
         }
         Ok(appended)
     }
@@ -121,6 +123,17 @@ impl RedisStore {
         let script = self.scripts.read(key, page, before, self.ttl);
         let reply: Reply = self.connection.run(key, &script).await?;
         scripts::read(&reply)
+    }
+
+    pub(super) async fn reserve(&self, reserved: &Reserved, life: Duration) -> Result<Held, Error> {
+        let script = self.scripts.reserve(reserved, life);
+        let reply: Reply = self.connection.run(&reserved.session, &script).await?;
+        scripts::held(&reply)
+    }
+
+    pub(super) async fn release(&self, reserved: &Reserved) -> Result<(), Error> {
+        let script = self.scripts.release(reserved);
+        self.connection.run::<Reply>(&reserved.session, &script).await.map(drop)
     }
 
     pub(super) async fn delete(&self, key: &SessionKey) -> Result<bool, Error> {

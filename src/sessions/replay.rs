@@ -4,15 +4,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::{StreamExt, stream};
 use tokio::task::JoinHandle;
 
 use super::error::Error;
 use super::key::SessionKey;
-use super::store::{Append, Appended};
+use super::pending::Waiting;
+use super::store::{Append, Appended, TOMBSTONE_LIFE};
 use super::{Inner, count_lost_turn, log};
 
 /// Between attempts, while the store is reachable but takes no turns: the first delay doubles up to the longest.
 const FIRST_DELAY: Duration = Duration::from_millis(250);
+/// Sessions whose turns are sent at the same time: each waits for a round trip, and all share one connection.
+const AT_ONCE: usize = 16;
 const LONGEST_DELAY: Duration = Duration::from_secs(5);
 
 impl Inner {
@@ -23,12 +27,18 @@ impl Inner {
                 self.give_up(key, "expired");
                 continue;
             }
+            if append.waited() >= TOMBSTONE_LIFE {
+                // Nobody knows any more whether the session was deleted meanwhile.
+                self.give_up(key, "too_old");
+                continue;
+            }
             match self.store.append(key, &append).await {
                 Ok(Appended::Saved { epoch, seq, trimmed }) => {
-                    self.pending.remove_oldest(key);
+                    self.remove_oldest(key);
                     self.ram.add_turn(key, &append, epoch, seq, trimmed).await;
                 }
-                Ok(Appended::Repeated { .. }) => self.pending.remove_oldest(key),
+                Ok(Appended::Repeated { .. }) => self.remove_oldest(key),
+                Ok(Appended::Superseded { .. }) => self.give_up(key, "superseded"),
                 Ok(Appended::Deleted) => self.give_up(key, "deleted"),
                 Err(error) if error.is_outage() => return Err(error),
                 Err(error) => {
@@ -42,13 +52,13 @@ impl Inner {
 
     /// Appends what waits for any session. A failure in one does not keep the others waiting.
     pub(super) async fn replay_all(&self) {
-        let mut failed = None;
-        for key in self.pending.sessions() {
+        let replaying = stream::iter(self.pending.sessions()).map(|key| async move {
             let _lock = self.locks.lock(&key).await;
-            failed = self.replay(&key).await.err().or(failed);
-        }
-        if let Some(error) = failed {
-            log(&error, "cannot save the turns that wait");
+            self.replay(&key).await.err()
+        });
+        let failures: Vec<_> = replaying.buffer_unordered(AT_ONCE).filter_map(std::future::ready).collect().await;
+        if let Some(error) = failures.last() {
+            log(error, "cannot save the turns that wait");
         }
     }
 
@@ -58,8 +68,20 @@ impl Inner {
     }
 
     fn give_up(&self, key: &SessionKey, reason: &'static str) {
-        self.pending.remove_oldest(key);
+        self.remove_oldest(key);
         count_lost_turn(reason);
+    }
+
+    fn remove_oldest(&self, key: &SessionKey) {
+        if let Some(removed) = self.pending.remove_oldest(key) {
+            self.forget_journaled(&[removed]);
+        }
+    }
+
+    /// After turns were removed from those that wait.
+    pub(super) fn forget_journaled(&self, removed: &[Waiting]) {
+        let Some(journal) = &self.journal else { return };
+        removed.iter().filter_map(|waiting| waiting.position).for_each(|position| journal.remove(position));
     }
 }
 
@@ -83,10 +105,10 @@ async fn run(inner: Arc<Inner>) {
     loop {
         inner.pending.any().await;
         let mut delay = FIRST_DELAY;
-        while inner.pending.turns() > 0 {
+        while inner.pending.fill().turns > 0 {
             inner.store.reachable().await;
             inner.replay_all().await;
-            if inner.pending.turns() > 0 {
+            if inner.pending.fill().turns > 0 {
                 tokio::time::sleep(delay).await;
                 delay = (2 * delay).min(LONGEST_DELAY);
             }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -116,8 +116,19 @@ pub struct Saved {
     pub conversation_length: u64,
 }
 
+/// The turns that wait for the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct WaitingTurns {
+    pub turns: usize,
+    pub bytes: usize,
+    /// Turns beyond it are answered and not saved.
+    pub limit_bytes: usize,
+    /// Whether they are in a journal, and so survive this process.
+    pub on_disk: bool,
+}
+
 /// Which state of a session a turn was made from, so that saving it cannot bring back a session deleted meanwhile.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Seen(pub(super) Option<SeenState>);
 
 impl Seen {
@@ -129,7 +140,7 @@ impl Seen {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SeenState {
     /// The session's epoch; `None` if there was no session.
     pub(super) epoch: Option<Uuid>,

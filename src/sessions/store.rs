@@ -5,24 +5,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::diagnosis::Diagnosis;
 use super::embedded::EmbeddedStore;
 use super::error::Error;
+use super::idempotency::{IdempotentRequest, Reserved, StoredAnswer};
 use super::key::SessionKey;
 use super::listing::{Listed, Position};
 use super::memory::MemoryStore;
 use super::message::Message;
 use super::redis::RedisStore;
 use super::session::{Backend, Seen};
+use super::transfer::{ExportedSession, Imported};
 
 /// How long a deletion is remembered, so that a turn answered before it is not saved after it.
 pub(super) const TOMBSTONE_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// One turn to append.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Append {
     /// This server process.
     pub(super) writer: Uuid,
@@ -32,8 +35,12 @@ pub(super) struct Append {
     pub(super) seen: Seen,
     /// The session's epoch if this turn is its first.
     pub(super) epoch_if_new: Uuid,
+    #[serde(with = "shared")]
     pub(super) user: Arc<Message>,
+    #[serde(with = "shared")]
     pub(super) assistant: Arc<Message>,
+    /// What to answer if the turn's request comes again with its Idempotency-Key.
+    pub(super) answer: Option<StoredAnswer>,
     /// Since when it waits, if the store was down: so much shorter the session lives.
     pub(super) waiting_since: Option<Timestamp>,
 }
@@ -53,7 +60,23 @@ impl Append {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        size_of::<Self>() + self.user.bytes() + self.assistant.bytes()
+        let answer = self.answer.as_ref().map_or(0, StoredAnswer::bytes);
+        size_of::<Self>() + self.user.bytes() + self.assistant.bytes() + answer
+    }
+}
+
+/// serde's own way of writing `Arc` is a feature of the whole workspace.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<T: Serialize, S: Serializer>(value: &Arc<T>, serializer: S) -> Result<S::Ok, S::Error> {
+        value.as_ref().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(de: D) -> Result<Arc<T>, D::Error> {
+        T::deserialize(de).map(Arc::new)
     }
 }
 
@@ -74,6 +97,37 @@ pub(super) enum Appended {
     },
     /// The session was deleted after the turn began: the turn was not saved and never will be.
     Deleted,
+    /// Another server answered the same request, by its Idempotency-Key, while this one could not know of it: that
+    /// turn is in the store and this one never will be.
+    Superseded {
+        /// Messages ever appended.
+        seq: u64,
+    },
+}
+
+/// What the store knows of an Idempotency-Key.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    /// Nothing that counts. Where several servers share the store, the key is now held for the one who asked.
+    Free,
+    InFlight,
+    OtherRequest,
+    Answered {
+        response: String,
+        /// Messages ever appended when that turn was.
+        seq: u64,
+    },
+}
+
+impl Held {
+    /// By a request that was answered so.
+    pub(super) fn by(answer: StoredAnswer, request: &IdempotentRequest, seq: u64) -> Self {
+        if answer.digest == request.digest {
+            Self::Answered { response: answer.response, seq }
+        } else {
+            Self::OtherRequest
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -159,6 +213,24 @@ impl Store {
         }
     }
 
+    /// Looks up what became of earlier requests with the same key and, where several servers share the store, holds it
+    /// for `life`: what is in flight in this process, the session manager knows.
+    pub(super) async fn reserve(&self, reserved: &Reserved, life: Duration) -> Result<Held, Error> {
+        match self {
+            Self::Redis(store) => store.reserve(reserved, life).await,
+            Self::Embedded(store) => store.reserve(reserved).await,
+            Self::Memory(store) => store.reserve(reserved).await,
+        }
+    }
+
+    /// Frees the key after a turn that failed.
+    pub(super) async fn release(&self, reserved: &Reserved) -> Result<(), Error> {
+        match self {
+            Self::Redis(store) => store.release(reserved).await,
+            Self::Embedded(_) | Self::Memory(_) => Ok(()),
+        }
+    }
+
     /// Whether there was a session to delete. Leaves a tombstone.
     pub(super) async fn delete(&self, key: &SessionKey) -> Result<bool, Error> {
         match self {
@@ -174,6 +246,20 @@ impl Store {
             Self::Redis(store) => store.patch_metadata(key, patch).await,
             Self::Embedded(store) => store.patch_metadata(key, patch).await,
             Self::Memory(store) => store.patch_metadata(key, patch).await,
+        }
+    }
+
+    /// Puts a whole session into the store. Of a name that is taken, only if it is to `replace` the other one.
+    pub(super) async fn import(
+        &self,
+        key: &SessionKey,
+        session: ExportedSession,
+        replace: bool,
+    ) -> Result<Imported, Error> {
+        match self {
+            Self::Redis(store) => store.import(key, session, replace).await,
+            Self::Embedded(store) => store.import(key, session, replace).await,
+            Self::Memory(store) => Ok(store.import(key, session, replace).await),
         }
     }
 

@@ -18,8 +18,8 @@ const SDKS: [Rule; 6] = [
     },
     Rule {
         word: "redb",
-        allowed: &["src/sessions/embedded"],
-        reason: "the embedded session store is an adapter like any other",
+        allowed: &["src/sessions/embedded", "src/sessions/journal", "src/sessions/redb_file.rs"],
+        reason: "the embedded session store is an adapter like any other, and so is the journal",
     },
     Rule {
         word: "qdrant_client",

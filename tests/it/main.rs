@@ -18,6 +18,8 @@ mod bad_input;
 mod conversation;
 mod doctor;
 mod documents;
+mod idempotency;
+mod memory;
 mod model;
 mod operations;
 mod packaging;

@@ -1,4 +1,4 @@
-//! `/sessions`: list, read, delete.
+//! `/sessions`: list, read, describe, delete.
 
 use reqwest::StatusCode;
 use serde_json::json;
@@ -51,6 +51,29 @@ async fn sessions_are_listed_newest_first_page_by_page() {
     let page = app.get(&format!("/sessions?limit=2&cursor={cursor}")).await.body;
     assert_eq!(ids(&page), ["second"]);
     assert!(page["next_cursor"].is_null());
+}
+
+#[tokio::test]
+async fn metadata_is_merged_and_listed() {
+    let app = TestApp::builder().start().await;
+    app.ask("someone", "hello there").await;
+    let patch = async |id: &str, body: serde_json::Value| {
+        crate::test_app::answer(app.request("PATCH", &format!("/sessions/{id}")).json(&body)).await
+    };
+    let patched = patch("someone", json!({"metadata": {"title": "Greetings", "tags": ["a"]}})).await;
+    assert_eq!(patched.status, StatusCode::OK, "{}", patched.body);
+    assert_eq!(patched.body["metadata"], json!({"title": "Greetings", "tags": ["a"]}));
+    let patched = patch("someone", json!({"metadata": {"tags": null}})).await;
+    assert_eq!(patched.body["metadata"], json!({"title": "Greetings"}));
+    assert_eq!(app.get("/sessions").await.body["sessions"][0]["metadata"], json!({"title": "Greetings"}));
+
+    let too_large = json!({"metadata": {"note": "x".repeat(20_000)}});
+    for bad in [json!({"metadata": ["a"]}), json!({"metadata": "a"}), json!({}), json!({"title": "a"}), too_large] {
+        let refused = patch("someone", bad).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.body);
+    }
+    assert_eq!(patch("nobody", json!({"metadata": {}})).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(app.get("/sessions/someone").await.body["metadata"], json!({"title": "Greetings"}));
 }
 
 #[tokio::test]

@@ -164,6 +164,7 @@ async fn sources_are_kept_with_the_answer(place: Place) {
         start: 10,
         end: 20,
         text: "Text with \"turn_id\":\"quotes\" and ü 🦀".into(),
+        text_truncated: false,
         score: 0.5,
         cited: true,
     };

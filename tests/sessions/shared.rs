@@ -1,6 +1,6 @@
 //! Several servers on one Redis, and what is in that Redis.
 
-use footnote::sessions::{Error, History, Sessions};
+use footnote::sessions::{Error, History, SessionOptions, Sessions};
 
 use crate::place::{Place, contents, key, read, say, turn};
 use crate::redis_server::RedisServer;
@@ -14,17 +14,21 @@ async fn two_servers() -> (RedisServer, Sessions, Sessions) {
 
 #[tokio::test]
 async fn every_turn_sees_every_earlier_one_whichever_server_took_it() {
-    let (_server, one, other) = two_servers().await;
+    let place = Place::redis();
+    let remember_all = |options: &mut SessionOptions| {
+        (options.max_messages, options.recent_messages) = (2_000, 2_000);
+    };
+    let servers = [place.open_with(remember_all).await, place.open_with(remember_all).await];
     let key = key("roaming");
-    for number in 0..100_u64 {
-        let sessions = if number % 3 == 0 { &one } else { &other };
+    let mut earlier = Vec::new();
+    for number in 0..1_000 {
+        let sessions = &servers[number % 2];
         let loaded = sessions.load(&key).await;
-        assert_eq!((loaded.length, loaded.history), (2 * number, History::Known));
-        let recent: Vec<String> =
-            (number.saturating_sub(64)..number).flat_map(|n| [n.to_string(), format!("{n}!")]).collect();
-        assert_eq!(contents(&loaded.messages), recent);
+        assert_eq!((loaded.length, loaded.history), (2 * number as u64, History::Known));
+        assert_eq!(contents(&loaded.messages), earlier);
         let saved = sessions.append(&key, loaded.seen, turn(&number.to_string())).await;
-        assert_eq!((saved.persisted, saved.conversation_length), (true, 2 * number + 2));
+        assert_eq!((saved.persisted, saved.conversation_length), (true, 2 * number as u64 + 2));
+        earlier.extend([number.to_string(), format!("{number}!")]);
     }
 }
 

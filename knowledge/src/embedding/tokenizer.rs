@@ -31,11 +31,13 @@ enum Counting {
 }
 
 impl Tokenizer {
-    pub(super) fn exact() -> Result<Self, Error> {
+    /// For all-MiniLM-L6-v2 itself.
+    pub fn exact() -> Result<Self, Error> {
         Self::load(Counting::Exact).map_err(Error::Model)
     }
 
-    pub(super) fn cautious() -> Result<Self, Error> {
+    /// For any other model: errs on the high side.
+    pub fn cautious() -> Result<Self, Error> {
         Self::load(Counting::Cautious).map_err(Error::Model)
     }
 

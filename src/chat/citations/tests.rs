@@ -19,6 +19,7 @@ fn sources() -> Vec<SourceDocument> {
             start: 0,
             end: text.chars().count(),
             text: text.to_owned(),
+            text_truncated: false,
             score: 0.5,
             cited: true,
         })

@@ -17,6 +17,7 @@ fn source(n: usize, text: &str) -> SourceDocument {
         start: 0,
         end: text.chars().count(),
         text: text.to_owned(),
+        text_truncated: false,
         score: 0.5,
         cited: false,
     }

@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use redb::{Database, ReadTransaction, ReadableDatabase};
 
-use super::open::SessionFile;
-use super::tables::{BY_ACTIVITY, MESSAGES, SESSIONS, StoredSession, TOMBSTONES, engine, from_json};
+use super::tables::{BY_ACTIVITY, MESSAGES, SESSIONS, StoredSession, TOMBSTONES, TURNS};
 use crate::sessions::error::Error;
+use crate::sessions::idempotency::{IdempotentRequest, StoredAnswer};
 use crate::sessions::key::SessionKey;
 use crate::sessions::listing::{Listed, Position, timestamp, whole_seconds};
 use crate::sessions::message::Message;
 use crate::sessions::record::{Span, Tombstone};
+use crate::sessions::redb_file::{RedbFile, engine, from_json};
 use crate::sessions::session::SessionSummary;
-use crate::sessions::store::{Read, ReadRequest};
+use crate::sessions::store::{Held, Read, ReadRequest};
 
 pub(super) struct Snapshot {
     transaction: ReadTransaction,
@@ -22,7 +23,7 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    pub(super) fn take(file: &SessionFile) -> Result<Self, Error> {
+    pub(super) fn take(file: &RedbFile) -> Result<Self, Error> {
         let database = file.database()?;
         let transaction = database.begin_read().map_err(engine)?;
         Ok(Self { transaction, _database: database })
@@ -45,6 +46,22 @@ impl Snapshot {
         let messages = self.messages(&session, span.from)?;
         let prolong = is_stale(session.expires_at, ttl, now);
         Ok((Read::Present(session.record.present(tombstone, request, span.messages(messages))), prolong))
+    }
+
+    /// What became of an earlier request with the same key.
+    pub(super) fn answer(&self, key: &SessionKey, request: &IdempotentRequest, now: i64) -> Result<Held, Error> {
+        let session = self.session(&key.to_string())?.filter(|session| !session.is_expired(now));
+        let Some(session) = session else { return Ok(Held::Free) };
+        let turns = self.transaction.open_table(TURNS).map_err(engine)?;
+        let Some(stored) = turns.get((session.number, request.key.as_str())).map_err(engine)? else {
+            return Ok(Held::Free);
+        };
+        let (kept_until, json) = stored.value();
+        if kept_until <= now {
+            return Ok(Held::Free);
+        }
+        let (answer, seq): (StoredAnswer, u64) = from_json(json)?;
+        Ok(Held::by(answer, request, seq))
     }
 
     fn session(&self, key: &str) -> Result<Option<StoredSession>, Error> {

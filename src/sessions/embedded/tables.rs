@@ -1,10 +1,9 @@
 //! The tables of `sessions.redb`, and how their values are written.
 
 use jiff::Timestamp;
-use redb::TableDefinition;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use redb::{TableDefinition, TableError, WriteTransaction};
+use serde::{Deserialize, Serialize};
 
-use crate::sessions::error::Error;
 use crate::sessions::record::Record;
 
 /// Session key → [`StoredSession`] as JSON.
@@ -18,6 +17,9 @@ pub(super) const BY_ACTIVITY: TableDefinition<(&str, i64, &str), ()> = TableDefi
 pub(super) const BY_EXPIRY: TableDefinition<(i64, &str), (&str, &str)> = TableDefinition::new("by_expiry");
 /// Session key → [`Tombstone`](crate::sessions::record::Tombstone) as JSON.
 pub(super) const TOMBSTONES: TableDefinition<&str, &[u8]> = TableDefinition::new("tombstones");
+/// (session number, Idempotency-Key) → (when it was saved, milliseconds since 1970; the
+/// [`Record`](crate::sessions::idempotency::StoredAnswer) as JSON).
+pub(super) const TURNS: TableDefinition<(u64, &str), (i64, &[u8])> = TableDefinition::new("turns");
 /// `next_session` → the number of the next new session; `last_check` → when `/readyz` last wrote to the disk.
 pub(super) const COUNTERS: TableDefinition<&str, u64> = TableDefinition::new("counters");
 pub(super) const NEXT_SESSION: &str = "next_session";
@@ -39,29 +41,19 @@ impl StoredSession {
     }
 }
 
-pub(super) fn to_json<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
-    serde_json::to_vec(value).map_err(|error| Error::Failed(Box::new(error)))
-}
-
-pub(super) fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(json).map_err(|error| Error::Damaged(format!("unreadable entry ({error})")))
+/// Readers then find every table.
+pub(super) fn create(transaction: &WriteTransaction) -> Result<(), TableError> {
+    transaction.open_table(SESSIONS)?;
+    transaction.open_table(MESSAGES)?;
+    transaction.open_table(BY_ACTIVITY)?;
+    transaction.open_table(BY_EXPIRY)?;
+    transaction.open_table(TOMBSTONES)?;
+    transaction.open_table(TURNS)?;
+    transaction.open_table(COUNTERS)?;
+    Ok(())
 }
 
 /// Milliseconds since 1970.
 pub(super) fn now() -> i64 {
     Timestamp::now().as_millisecond()
-}
-
-/// Any of the engine's errors: they differ by the call, but all end in [`redb::Error`].
-pub(super) fn engine(error: impl Into<redb::Error>) -> Error {
-    let error = error.into();
-    match &error {
-        redb::Error::Io(io) if is_full(io) => Error::Full(Box::new(error)),
-        _ => Error::Failed(Box::new(error)),
-    }
-}
-
-fn is_full(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }

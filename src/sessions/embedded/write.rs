@@ -9,13 +9,15 @@ use redb::{ReadableTable, Table, WriteTransaction};
 use serde_json::{Map, Value};
 
 use super::tables::{
-    BY_ACTIVITY, BY_EXPIRY, COUNTERS, LAST_CHECK, MESSAGES, NEXT_SESSION, SESSIONS, StoredSession, TOMBSTONES, engine,
-    from_json, to_json,
+    BY_ACTIVITY, BY_EXPIRY, COUNTERS, LAST_CHECK, MESSAGES, NEXT_SESSION, SESSIONS, StoredSession, TOMBSTONES, TURNS,
 };
 use crate::sessions::error::Error;
+use crate::sessions::idempotency::ANSWER_LIFE;
 use crate::sessions::key::SessionKey;
-use crate::sessions::record::{Decision, Tombstone, decide, merge_metadata};
+use crate::sessions::record::{Decision, Record, Tombstone, decide, merge_metadata};
+use crate::sessions::redb_file::{engine, from_json, to_json};
 use crate::sessions::store::{Append, Appended, TOMBSTONE_LIFE};
+use crate::sessions::transfer::{ExportedSession, Imported};
 
 pub(super) struct Tables<'transaction> {
     sessions: Table<'transaction, &'static str, &'static [u8]>,
@@ -23,6 +25,7 @@ pub(super) struct Tables<'transaction> {
     by_activity: Table<'transaction, (&'static str, i64, &'static str), ()>,
     by_expiry: Table<'transaction, (i64, &'static str), (&'static str, &'static str)>,
     tombstones: Table<'transaction, &'static str, &'static [u8]>,
+    turns: Table<'transaction, (u64, &'static str), (i64, &'static [u8])>,
     counters: Table<'transaction, &'static str, u64>,
     ttl: Option<Duration>,
     now: i64,
@@ -40,6 +43,7 @@ impl<'transaction> Tables<'transaction> {
             by_activity: transaction.open_table(BY_ACTIVITY).map_err(engine)?,
             by_expiry: transaction.open_table(BY_EXPIRY).map_err(engine)?,
             tombstones: transaction.open_table(TOMBSTONES).map_err(engine)?,
+            turns: transaction.open_table(TURNS).map_err(engine)?,
             counters: transaction.open_table(COUNTERS).map_err(engine)?,
             ttl,
             now,
@@ -73,9 +77,25 @@ impl<'transaction> Tables<'transaction> {
         for trimmed in trimmed_before..record.trimmed {
             self.messages.remove((number, trimmed)).map_err(engine)?;
         }
+        self.keep_answer(number, append, &record)?;
         let appended = record.appended();
         self.put(key, before.as_ref(), StoredSession { number, expires_at: self.expiry(), record })?;
         Ok(appended)
+    }
+
+    /// Only this process writes, so nobody else can have answered the same request.
+    fn keep_answer(&mut self, number: u64, append: &Append, record: &Record) -> Result<(), Error> {
+        let Some(answer) = &append.answer else { return Ok(()) };
+        // Now and then, since it looks at every answer of the session.
+        if record.seq.is_multiple_of(64) {
+            let now = self.now;
+            let of_session = (number, "")..(number + 1, "");
+            self.turns.retain_in(of_session, |_, (kept_until, _)| kept_until > now).map_err(engine)?;
+        }
+        let kept_until = self.now.saturating_add(ANSWER_LIFE.as_millis() as i64);
+        let json = to_json(&(answer, record.seq))?;
+        self.turns.insert((number, answer.key.as_str()), (kept_until, json.as_slice())).map_err(engine)?;
+        Ok(())
     }
 
     pub(super) fn delete(&mut self, key: &SessionKey) -> Result<bool, Error> {
@@ -99,6 +119,28 @@ impl<'transaction> Tables<'transaction> {
         let after = StoredSession { number: before.number, expires_at: self.expiry(), record };
         self.put(key, Some(&before), after)?;
         Ok(true)
+    }
+
+    pub(super) fn import(
+        &mut self,
+        key: &SessionKey,
+        session: ExportedSession,
+        replace: bool,
+        max_messages: usize,
+    ) -> Result<Imported, Error> {
+        if let Some(there) = self.session(key)? {
+            if !replace && !there.is_expired(self.now) {
+                return Ok(Imported::AlreadyThere);
+            }
+            self.remove(key, &there)?;
+        }
+        let (record, messages) = session.into_record(max_messages);
+        let number = self.next_session()?;
+        for (position, message) in (record.trimmed..).zip(&messages) {
+            self.messages.insert((number, position), to_json(message)?.as_slice()).map_err(engine)?;
+        }
+        self.put(key, None, StoredSession { number, expires_at: self.expiry(), record })?;
+        Ok(Imported::Added)
     }
 
     /// Writes a new expiry after a read.
@@ -197,7 +239,9 @@ impl<'transaction> Tables<'transaction> {
         self.remove_from_indexes(key, session)?;
         self.sessions.remove(key.to_string().as_str()).map_err(engine)?;
         let messages = (session.number, 0)..(session.number, session.record.seq);
-        self.messages.retain_in(messages, |_, _| false).map_err(engine)
+        self.messages.retain_in(messages, |_, _| false).map_err(engine)?;
+        let answers = (session.number, "")..(session.number + 1, "");
+        self.turns.retain_in(answers, |_, _| false).map_err(engine)
     }
 
     fn remove_from_indexes(&mut self, key: &SessionKey, session: &StoredSession) -> Result<(), Error> {

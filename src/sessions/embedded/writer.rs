@@ -9,12 +9,13 @@ use redb::Durability;
 use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 
-use super::open::SessionFile;
-use super::tables::{self, engine};
+use super::tables;
 use super::write::Tables;
 use crate::sessions::error::Error;
 use crate::sessions::key::SessionKey;
+use crate::sessions::redb_file::{RedbFile, engine};
 use crate::sessions::store::{Append, Appended};
+use crate::sessions::transfer::{ExportedSession, Imported};
 
 /// How much one transaction takes at most; more waits for the next.
 const GROUP: usize = 256;
@@ -26,6 +27,7 @@ pub(super) enum Work {
     Append { key: SessionKey, append: Append, reply: Reply<Appended> },
     Delete { key: SessionKey, reply: Reply<bool> },
     PatchMetadata { key: SessionKey, patch: Map<String, Value>, reply: Reply<bool> },
+    Import { key: SessionKey, session: ExportedSession, replace: bool, reply: Reply<Imported> },
     Check { reply: Reply<()> },
     Prolong { key: SessionKey },
     Stop,
@@ -38,7 +40,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(file: Arc<SessionFile>, ttl: Option<Duration>, max_messages: usize) -> Self {
+    pub(super) fn start(file: Arc<RedbFile>, ttl: Option<Duration>, max_messages: usize) -> Self {
         let (queue, queued) = channel();
         let thread = std::thread::Builder::new().name("sessions-writer".into());
         let writing = Writing { file, ttl, max_messages };
@@ -72,7 +74,7 @@ impl Writer {
 }
 
 struct Writing {
-    file: Arc<SessionFile>,
+    file: Arc<RedbFile>,
     ttl: Option<Duration>,
     max_messages: usize,
 }
@@ -128,6 +130,9 @@ impl Writing {
             Work::Append { key, append, reply } => Answer::new(reply, tables.append(&key, &append, self.max_messages)),
             Work::Delete { key, reply } => Answer::new(reply, tables.delete(&key)),
             Work::PatchMetadata { key, patch, reply } => Answer::new(reply, tables.patch_metadata(&key, patch)),
+            Work::Import { key, session, replace, reply } => {
+                Answer::new(reply, tables.import(&key, session, replace, self.max_messages))
+            }
             Work::Check { reply } => Answer::new(reply, tables.touch()),
             Work::Prolong { key } => Answer::to_nobody(tables.prolong(&key)),
             Work::Stop => Answer::to_nobody(Ok(())),

@@ -19,6 +19,7 @@ fn append(number: u64, seen: Seen, asked_at: i64) -> Append {
         epoch_if_new: Uuid::new_v4(),
         user: Arc::new(turn.user),
         assistant: Arc::new(turn.assistant),
+        answer: None,
         waiting_since: None,
     }
 }

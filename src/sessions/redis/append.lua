@@ -10,6 +10,9 @@ local epoch_if_new, asked_at, answered_at = ARGV[6], ARGV[7], ARGV[8]
 local ttl, ttl_left = tonumber(ARGV[9]), tonumber(ARGV[10])
 local max_messages = tonumber(ARGV[11])
 local user, assistant = ARGV[12], ARGV[13]
+-- The Idempotency-Key of the turn's request ('' for none), and its record as reserve.lua tells: what stands in it before
+-- `seq` and after it.
+local key, record, counts_until = ARGV[14], ARGV[15], ARGV[16]
 
 local found = redis.call('HMGET', session, 'epoch', 'seq', 'trimmed', 'last_activity', 'w:' .. writer)
 local epoch, last_activity, last_number = found[1], found[4], found[5]
@@ -32,6 +35,13 @@ end
 
 if last_number and number <= tonumber(last_number) then
   return { 'repeated', found[2] }
+end
+
+if key ~= '' then
+  local held = redis.call('HGET', turns, key)
+  if held and string.find(held, 'answered ', 1, true) == 1 then
+    return { 'superseded', tostring(seq) }
+  end
 end
 
 local there = redis.call('LLEN', messages)
@@ -57,6 +67,9 @@ if not last_activity or tonumber(last_activity) < tonumber(answered_at) then
 end
 local life = redis.call('PTTL', session)
 redis.call('HSET', session, 'seq', seq, 'trimmed', trimmed, 'last_activity', last_activity, 'w:' .. writer, number)
+if key ~= '' then
+  redis.call('HSET', turns, key, record .. ' ' .. seq .. ' ' .. counts_until)
+end
 
 for _, key in ipairs({ session, messages, turns }) do
   if ttl == 0 then

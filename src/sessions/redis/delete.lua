@@ -3,8 +3,10 @@
 -- KEYS: session, messages, turns, tombstone
 -- ARGV: now, the tombstone's life, an epoch for the tombstone of a session that lost its own (milliseconds)
 local found = redis.call('HMGET', KEYS[1], 'epoch', 'last_activity')
-if redis.call('DEL', KEYS[1], KEYS[2], KEYS[3]) == 0 then
+-- A key may be held for a turn that is to be the session's first.
+if redis.call('EXISTS', KEYS[1], KEYS[2]) == 0 then
   return { 'absent' }
 end
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
 redis.call('SET', KEYS[4], (found[1] or ARGV[3]) .. ' ' .. ARGV[1], 'PX', ARGV[2])
 return { 'deleted', found[2] or '0' }

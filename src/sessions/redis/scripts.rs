@@ -5,22 +5,28 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use redis::{Script, ScriptInvocation};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::sessions::error::Error;
+use crate::sessions::idempotency::{ANSWER_LIFE, Reserved};
 use crate::sessions::key::SessionKey;
 use crate::sessions::listing::timestamp;
 use crate::sessions::message::Message;
+use crate::sessions::record::Record;
 use crate::sessions::session::Seen;
-use crate::sessions::store::{Append, Appended, Messages, Present, Read, ReadRequest, TOMBSTONE_LIFE};
+use crate::sessions::store::{Append, Appended, Held, Messages, Present, Read, ReadRequest, TOMBSTONE_LIFE};
 
 #[derive(Debug)]
 pub(super) struct Scripts {
     append: Script,
     read: Script,
+    reserve: Script,
+    release: Script,
     delete: Script,
     patch: Script,
     forget: Script,
+    import: Script,
 }
 
 /// Every reply is a list of strings, the first of which says what it is.
@@ -31,9 +37,12 @@ impl Scripts {
         Self {
             append: Script::new(include_str!("append.lua")),
             read: Script::new(include_str!("read.lua")),
+            reserve: Script::new(include_str!("reserve.lua")),
+            release: Script::new(include_str!("release.lua")),
             delete: Script::new(include_str!("delete.lua")),
             patch: Script::new(include_str!("patch.lua")),
             forget: Script::new(include_str!("forget.lua")),
+            import: Script::new(include_str!("import.lua")),
         }
     }
 
@@ -57,6 +66,31 @@ impl Scripts {
         script.arg(append.asked_at().as_millisecond()).arg(append.answered_at().as_millisecond());
         script.arg(milliseconds(ttl)).arg(milliseconds(ttl_left)).arg(max_messages);
         script.arg(user).arg(assistant);
+        match &append.answer {
+            Some(answer) => {
+                let until = Timestamp::now().as_millisecond() + ANSWER_LIFE.as_millis() as i64;
+                let record = format!("answered {} {}", answer.digest, append.user.turn_id);
+                script.arg(answer.key.as_str()).arg(record).arg(format!("{until}\n{}", answer.response));
+            }
+            None => {
+                script.arg("").arg("").arg("");
+            }
+        }
+        script
+    }
+
+    pub(super) fn reserve(&self, reserved: &Reserved, life: Duration) -> ScriptInvocation<'_> {
+        let now = Timestamp::now().as_millisecond();
+        let held_until = now.saturating_add(life.as_millis().try_into().unwrap_or(i64::MAX));
+        let mut script = on_session(&self.reserve, &reserved.session);
+        script.arg(reserved.request.key.as_str()).arg(&reserved.request.digest).arg(text(reserved.attempt));
+        script.arg(now).arg(held_until);
+        script
+    }
+
+    pub(super) fn release(&self, reserved: &Reserved) -> ScriptInvocation<'_> {
+        let mut script = on_session(&self.release, &reserved.session);
+        script.arg(reserved.request.key.as_str()).arg(text(reserved.attempt));
         script
     }
 
@@ -97,6 +131,23 @@ impl Scripts {
         script
     }
 
+    /// `list` holds the messages.
+    pub(super) fn import(
+        &self,
+        key: &SessionKey,
+        list: &str,
+        record: &Record,
+        replace: bool,
+        ttl: Option<Duration>,
+    ) -> ScriptInvocation<'_> {
+        let mut script = on_session(&self.import, key);
+        script.key(list);
+        script.arg(if replace { "yes" } else { "no" }).arg(text(record.epoch)).arg(record.seq).arg(record.trimmed);
+        script.arg(record.created_at).arg(record.last_activity);
+        script.arg(Value::Object(record.metadata.clone()).to_string()).arg(milliseconds(ttl));
+        script
+    }
+
     /// `dead` are members of the listing with the score they were found at.
     pub(super) fn forget(&self, listing: &str, dead: &[(String, i64)]) -> ScriptInvocation<'_> {
         let mut script = self.forget.key(listing);
@@ -114,6 +165,7 @@ pub(super) fn appended(reply: &Reply) -> Result<Appended, Error> {
         }
         ("repeated", [_, seq]) => Ok(Appended::Repeated { seq: parse(seq)? }),
         ("deleted", [_]) => Ok(Appended::Deleted),
+        ("superseded", [_, seq]) => Ok(Appended::Superseded { seq: parse(seq)? }),
         _ => Err(damaged(reply)),
     }
 }
@@ -136,6 +188,21 @@ pub(super) fn read(reply: &Reply) -> Result<Read, Error> {
                 metadata: if metadata.is_empty() { Default::default() } else { json(metadata)? },
                 messages: if status == "since" { Messages::Since(messages) } else { Messages::Newest(messages) },
             }))
+        }
+        _ => Err(damaged(reply)),
+    }
+}
+
+pub(super) fn held(reply: &Reply) -> Result<Held, Error> {
+    match (status(reply), reply.as_slice()) {
+        ("reserved", [_]) => Ok(Held::Free),
+        ("in_flight", [_]) => Ok(Held::InFlight),
+        ("other_request", [_]) => Ok(Held::OtherRequest),
+        ("answered", [_, seq, response]) => {
+            let response = String::from_utf8(response.clone());
+            let response =
+                response.map_err(|_| Error::Damaged("an answer kept for its request is unreadable".into()))?;
+            Ok(Held::Answered { response, seq: parse(seq)? })
         }
         _ => Err(damaged(reply)),
     }

@@ -1,4 +1,5 @@
-//! The file: opening it, saying what is wrong with it, and opening it again after the disk failed.
+//! A redb file: opening it, saying what is wrong with it, and opening it again after the disk failed. The embedded store
+//! and the journal each have one.
 
 use std::fs;
 use std::io;
@@ -7,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
-use redb::Database;
+use redb::{Database, TableError, WriteTransaction};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use super::tables::{BY_ACTIVITY, BY_EXPIRY, COUNTERS, MESSAGES, SESSIONS, TOMBSTONES};
-use crate::sessions::error::Error;
+use super::error::Error;
 
 /// Of the engine's page cache; its own default of 1 GiB would be most of what the server may use.
 const CACHE_BYTES: usize = 16 << 20;
@@ -23,22 +25,31 @@ const CHECKED_BYTES: u64 = 64 << 20;
 const READERS_FINISH: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
-pub(super) struct SessionFile {
+pub(super) struct RedbFile {
     path: PathBuf,
     /// `None` when closed.
     database: RwLock<Option<Arc<Database>>>,
+    create_tables: CreateTables,
 }
 
-impl SessionFile {
-    pub(super) fn open(path: PathBuf) -> Result<Self, Error> {
-        let database = open(&path)?;
-        Ok(Self { path, database: RwLock::new(Some(Arc::new(database))) })
+/// Makes the tables that are not there, so that readers find every one.
+pub(super) type CreateTables = fn(&WriteTransaction) -> Result<(), TableError>;
+
+impl RedbFile {
+    /// A missing file is made; one that another process uses, or that is damaged, is left alone and reported.
+    pub(super) fn open(path: PathBuf, create_tables: CreateTables) -> Result<Self, Error> {
+        let database = open(&path, create_tables)?;
+        Ok(Self { path, database: RwLock::new(Some(Arc::new(database))), create_tables })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// For one transaction; not to be kept.
     pub(super) fn database(&self) -> Result<Arc<Database>, Error> {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        database.clone().ok_or_else(|| Error::Unavailable(Some("the session file is closed".into())))
+        database.clone().ok_or_else(|| Error::Unavailable(Some("its file is closed".into())))
     }
 
     pub(super) fn close(&self) {
@@ -50,7 +61,7 @@ impl SessionFile {
     pub(super) fn reopen(&self) -> Result<(), Error> {
         let mut database = self.lock();
         close(&mut database);
-        *database = Some(Arc::new(open(&self.path)?));
+        *database = Some(Arc::new(open(&self.path, self.create_tables)?));
         Ok(())
     }
 
@@ -68,7 +79,7 @@ fn close(database: &mut Option<Arc<Database>>) {
     *database = None;
 }
 
-fn open(path: &Path) -> Result<Database, Error> {
+fn open(path: &Path, create_tables: CreateTables) -> Result<Database, Error> {
     let cannot_open = |error: io::Error| Error::CannotOpen { path: path.to_owned(), source: Box::new(error) };
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(cannot_open)?;
@@ -79,7 +90,7 @@ fn open(path: &Path) -> Result<Database, Error> {
     let opened = catch_unwind(|| {
         let database =
             Database::builder().set_cache_size(CACHE_BYTES).set_check_integrity_on_open(small).create(path)?;
-        create_tables(&database).map(|()| database)
+        in_transaction(&database, create_tables).map(|()| database)
     });
     match opened {
         Ok(opened) => opened.map_err(|error| explain(error, path.to_owned())),
@@ -87,15 +98,9 @@ fn open(path: &Path) -> Result<Database, Error> {
     }
 }
 
-/// Readers then find every table.
-fn create_tables(database: &Database) -> Result<(), redb::Error> {
+fn in_transaction(database: &Database, create_tables: CreateTables) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
-    transaction.open_table(SESSIONS)?;
-    transaction.open_table(MESSAGES)?;
-    transaction.open_table(BY_ACTIVITY)?;
-    transaction.open_table(BY_EXPIRY)?;
-    transaction.open_table(TOMBSTONES)?;
-    transaction.open_table(COUNTERS)?;
+    create_tables(&transaction)?;
     transaction.commit()?;
     Ok(())
 }
@@ -111,4 +116,26 @@ fn explain(error: redb::Error, path: PathBuf) -> Error {
         Engine::Io(io) => Error::CannotOpen { path, source: Box::new(io) },
         damage => Error::Corrupt { path, source: Box::new(damage) },
     }
+}
+
+/// Any of the engine's errors: they differ by the call, but all end in [`redb::Error`].
+pub(super) fn engine(error: impl Into<redb::Error>) -> Error {
+    let error = error.into();
+    match &error {
+        redb::Error::Io(io) if is_full(io) => Error::Full(Box::new(error)),
+        _ => Error::Failed(Box::new(error)),
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}
+
+pub(super) fn to_json<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(value).map_err(|error| Error::Failed(Box::new(error)))
+}
+
+pub(super) fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(json).map_err(|error| Error::Damaged(format!("unreadable entry ({error})")))
 }

@@ -1,0 +1,112 @@
+//! The one thread that changes the journal's file.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use redb::Table;
+use tokio::sync::oneshot;
+
+use super::TURNS;
+use crate::sessions::error::Error;
+use crate::sessions::redb_file::{RedbFile, engine};
+
+/// How much one transaction takes at most.
+const GROUP: usize = 1024;
+
+#[derive(Debug)]
+pub(super) struct Writer {
+    queue: Sender<Work>,
+    next_position: AtomicU64,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+enum Work {
+    Write { position: u64, entry: Vec<u8>, reply: oneshot::Sender<Result<(), Error>> },
+    Remove { position: u64 },
+    Stop,
+}
+
+impl Writer {
+    pub(super) fn start(file: RedbFile, next_position: u64) -> Self {
+        let (queue, queued) = channel();
+        let thread = std::thread::Builder::new().name("journal-writer".into());
+        let thread = thread.spawn(move || run(&file, &queued)).expect("a thread can be started");
+        Self { queue, next_position: AtomicU64::new(next_position), thread: Mutex::new(Some(thread)) }
+    }
+
+    pub(super) async fn write(&self, entry: Vec<u8>) -> Result<u64, Error> {
+        let position = self.next_position.fetch_add(1, Ordering::Relaxed);
+        let (reply, written) = oneshot::channel();
+        let stopped = || Error::Unavailable(Some("the journal takes no turns any more".into()));
+        self.queue.send(Work::Write { position, entry, reply }).map_err(|_| stopped())?;
+        written.await.unwrap_or_else(|_| Err(stopped()))?;
+        Ok(position)
+    }
+
+    pub(super) fn remove(&self, position: u64) {
+        // Fails only after `stop`; then the turn is sent once more by the next process, which changes nothing.
+        let _ = self.queue.send(Work::Remove { position });
+    }
+
+    pub(super) async fn stop(&self) {
+        let _ = self.queue.send(Work::Stop);
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let _ = tokio::task::spawn_blocking(|| thread.join()).await;
+        }
+    }
+}
+
+fn run(file: &RedbFile, queued: &Receiver<Work>) {
+    while let Ok(first) = queued.recv() {
+        let mut group = vec![first];
+        group.extend(queued.try_iter().take(GROUP));
+        let committed = change(file, |table| group.iter().try_for_each(|work| apply(table, work)));
+        if committed.is_err()
+            && let Err(error) = file.reopen()
+        {
+            tracing::warn!(error = &error as &dyn std::error::Error, "cannot open the journal again");
+        }
+        let stop = group.iter().any(|work| matches!(work, Work::Stop));
+        for work in group {
+            if let Work::Write { reply, .. } = work {
+                // Whoever asked may have gone away; the turn is on disk all the same.
+                let _ = reply.send(committed.as_ref().copied().map_err(share));
+            }
+        }
+        if stop {
+            return;
+        }
+    }
+}
+
+fn apply(table: &mut Table<'_, u64, &'static [u8]>, work: &Work) -> Result<(), Error> {
+    match work {
+        Work::Write { position, entry, .. } => table.insert(position, entry.as_slice()).map(drop).map_err(engine),
+        Work::Remove { position } => table.remove(position).map(drop).map_err(engine),
+        Work::Stop => Ok(()),
+    }
+}
+
+/// One transaction, on disk when this returns.
+pub(super) fn change(
+    file: &RedbFile,
+    change: impl FnOnce(&mut Table<'_, u64, &'static [u8]>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let transaction = file.database()?.begin_write().map_err(engine)?;
+    {
+        let mut table = transaction.open_table(TURNS).map_err(engine)?;
+        change(&mut table)?;
+    }
+    transaction.commit().map_err(engine)
+}
+
+/// The same failure once more, for another of those who shared the transaction.
+fn share(error: &Error) -> Error {
+    match error {
+        Error::Full(cause) => Error::Full(cause.to_string().into()),
+        other => Error::Failed(other.to_string().into()),
+    }
+}

@@ -1,0 +1,52 @@
+//! Putting a whole session into Redis: its messages go into a list of their own, piece by piece, since one command with
+//! all of them would keep Redis from everybody else; then a script makes the session of it at once.
+
+use std::time::Duration;
+
+use redis::Cmd;
+
+use super::RedisStore;
+use super::scripts::{Reply, status};
+use crate::sessions::error::Error;
+use crate::sessions::key::SessionKey;
+use crate::sessions::redb_file::to_json;
+use crate::sessions::transfer::{ExportedSession, Imported};
+
+const PIECE_BYTES: usize = 1 << 20;
+/// What is left of an import that was cut off goes by itself.
+const LIST_LIFE: Duration = Duration::from_secs(600);
+
+impl RedisStore {
+    pub(in crate::sessions) async fn import(
+        &self,
+        key: &SessionKey,
+        session: ExportedSession,
+        replace: bool,
+    ) -> Result<Imported, Error> {
+        let (record, messages) = session.into_record(self.max_messages);
+        let list = format!("{key}:import");
+        self.connection.query::<()>(&Cmd::del(&list)).await?;
+        let mut piece = Vec::new();
+        let mut bytes = 0;
+        for (number, message) in messages.iter().enumerate() {
+            let json = to_json(message)?;
+            bytes += json.len();
+            piece.push(json);
+            if bytes >= PIECE_BYTES || number + 1 == messages.len() {
+                self.connection.query::<()>(&Cmd::rpush(&list, std::mem::take(&mut piece))).await?;
+                self.connection.query::<()>(&Cmd::expire(&list, LIST_LIFE.as_secs() as i64)).await?;
+                bytes = 0;
+            }
+        }
+        let reply: Reply =
+            self.connection.run(key, &self.scripts.import(key, &list, &record, replace, self.ttl)).await?;
+        match status(&reply) {
+            "added" => {
+                self.listing.note_activity(key, record.last_activity);
+                Ok(Imported::Added)
+            }
+            "already_there" => Ok(Imported::AlreadyThere),
+            _ => Err(Error::Failed("the same session was imported by somebody else at the same time".into())),
+        }
+    }
+}
