@@ -76,9 +76,14 @@ pub struct SessionOptions {
     #[arg(long, env = "FOOTNOTE_SESSIONS", value_enum, value_name = "KIND")]
     pub sessions: Option<SessionsKind>,
 
-    /// Redis or Valkey, e.g. redis://localhost:6379/0
+    /// Redis or Valkey: redis://host:6379/0, redis+unix:///path, redis+sentinel://host:26379,host2:26379/MASTER or
+    /// redis+cluster://host:6379,host2:6379; rediss instead of redis for TLS
     #[arg(long, env = "REDIS_URL", value_name = "URL", hide_env_values = true)]
     pub redis_url: Option<Secret>,
+
+    /// PEM file of the CA that signed Redis' certificate, if it is not one that the system trusts
+    #[arg(long, env = "FOOTNOTE_REDIS_CA", value_name = "FILE")]
+    pub redis_ca: Option<PathBuf>,
 
     /// Longest wait for one call to Redis, in milliseconds
     #[arg(long, env = "FOOTNOTE_REDIS_TIMEOUT", value_name = "MS", default_value_t = 250, value_parser = clap::value_parser!(u64).range(1..=60_000))]

@@ -112,6 +112,7 @@ async fn sessions(options: &ServeOptions) -> Vec<Finding> {
 
 fn finding(diagnosis: Diagnosis) -> Finding {
     match diagnosis.severity {
+        Severity::Fine => Finding::Fine(diagnosis.text),
         Severity::Advice => Finding::Advice(diagnosis.text),
         Severity::Objection => Finding::Wrong(diagnosis.text),
     }

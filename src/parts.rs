@@ -60,11 +60,19 @@ pub(crate) async fn sessions(
     journaling: Journaling,
 ) -> anyhow::Result<Sessions> {
     let cli::SessionOptions {
-        redis_url, redis_timeout, session_ttl, max_messages, history_messages, journal_size, ..
+        redis_url,
+        redis_ca,
+        redis_timeout,
+        session_ttl,
+        max_messages,
+        history_messages,
+        journal_size,
+        ..
     } = options;
     let store = match options.kind() {
         SessionsKind::Redis => StoreChoice::Redis {
             url: redis_url.clone().context("--sessions redis needs --redis-url (or REDIS_URL)")?,
+            ca: redis_ca.clone(),
             timeout: Duration::from_millis(*redis_timeout),
         },
         SessionsKind::Embedded => StoreChoice::Embedded { data_dir: data_dir.to_owned() },

@@ -44,6 +44,7 @@ pub use options::{SessionOptions, StoreChoice};
 pub use session::{Backend, History, Loaded, Saved, Seen, Session, SessionPage, SessionSummary, WaitingTurns};
 pub use transfer::{ExportedSession, Imported};
 
+pub use self::redis::LOG_TARGET as REDIS_LOG_TARGET;
 use self::redis::RedisStore;
 use embedded::EmbeddedStore;
 use idempotency::InFlight;
@@ -96,7 +97,9 @@ impl Sessions {
             ..options
         };
         let store = match &options.store {
-            StoreChoice::Redis { url, timeout } => Store::Redis(RedisStore::open(url.expose(), *timeout, &options)?),
+            StoreChoice::Redis { url, ca, timeout } => {
+                Store::Redis(RedisStore::open(url.expose(), ca.as_deref(), *timeout, &options)?)
+            }
             StoreChoice::Embedded { data_dir } => Store::Embedded(EmbeddedStore::open(data_dir, &options).await?),
             StoreChoice::Memory => Store::Memory(MemoryStore::new(&options)),
         };

@@ -16,6 +16,7 @@ use footnote_knowledge::embedding::CLIENT_LOG_TARGET;
 use footnote_knowledge::vector_store::ENGINE_LOG_TARGET;
 
 use crate::cli::{LogFormat, LogOptions};
+use crate::sessions::REDIS_LOG_TARGET;
 
 /// Seconds; from a warm read of a session to a slow model.
 const DURATION_BUCKETS: [f64; 14] =
@@ -26,8 +27,9 @@ const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// Logs to standard error, so that standard output stays for what a command says.
 pub fn start_tracing(options: &LogOptions) -> anyhow::Result<()> {
-    // The embedded engine warns of settings that only a Qdrant server has. A filter that names it hears it all the same.
-    let filter = EnvFilter::try_new(format!("{ENGINE_LOG_TARGET}=error,{}", options.log))
+    // The embedded engine warns of settings that only a Qdrant server has, and the Redis library of each attempt to reach a
+    // node; an outage is logged by the sessions, once. A filter that names them hears them all the same.
+    let filter = EnvFilter::try_new(format!("{ENGINE_LOG_TARGET}=error,{REDIS_LOG_TARGET}=off,{}", options.log))
         .map_err(|error| anyhow::anyhow!("--log {:?} is no filter: {error}", options.log))?;
     // Not a directive of the filter, which a more particular one could override: no message text is ever logged.
     let quotes_no_texts = filter_fn(|metadata| !metadata.target().starts_with(CLIENT_LOG_TARGET));

@@ -61,12 +61,15 @@ pub fn hosts_receiving_text(options: &ServeOptions) -> Vec<String> {
     receivers
 }
 
-/// The host and port of a URL, and nothing that may be secret.
+/// The hosts and ports of a URL, and nothing that may be secret.
 fn host(url: &str) -> &str {
     let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = after_scheme.split(['/', '?']).next().unwrap_or_default();
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    if host.is_empty() { "this machine" } else { host }
+    if after_scheme.starts_with('/') {
+        return "this machine";
+    }
+    // A password with a slash in it would end the host too soon.
+    let after_login = after_scheme.rsplit_once('@').map_or(after_scheme, |(_, rest)| rest);
+    after_login.split(['/', '?']).next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -77,6 +80,7 @@ mod tests {
     fn a_host_is_shown_without_user_password_and_path() {
         assert_eq!(host("redis://user:pass@redis.example:6379/0"), "redis.example:6379");
         assert_eq!(host("https://api.openai.com/v1"), "api.openai.com");
-        assert_eq!(host("redis+unix:///run/redis.sock"), "this machine");
+        assert_eq!(host("redis+unix:///run/redis.sock?pass=secret"), "this machine");
+        assert_eq!(host("redis+sentinel://u:pa/ss@a:26379,b/main?sentinel_password=secret"), "a:26379,b");
     }
 }

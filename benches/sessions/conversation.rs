@@ -16,7 +16,7 @@ pub(crate) fn turn() -> Turn {
 
 /// No call here is to fail because the machine is busy.
 pub(crate) fn on(redis: &RedisServer) -> StoreChoice {
-    StoreChoice::Redis { url: Secret::new(redis.url()), timeout: Duration::from_secs(5) }
+    StoreChoice::Redis { url: Secret::new(redis.url()), ca: None, timeout: Duration::from_secs(5) }
 }
 
 /// Enough room for everything that is measured.

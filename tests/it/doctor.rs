@@ -78,3 +78,34 @@ async fn a_redis_that_may_forget_is_objected_to() {
     assert_eq!(status, Some(1), "{said}");
     assert!(said.contains("maxmemory-policy") && said.contains("noeviction"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_settings_of_redis_are_told_with_what_they_mean() {
+    let redis = RedisServer::start_with(&["--maxmemory-policy", "noeviction"]);
+    let folder = tempfile::tempdir().unwrap();
+    let url = redis.url();
+    let (status, said) = doctor(folder.path(), &["--redis-url", &url]);
+    assert_eq!(status, Some(0), "{said}");
+    for words in ["appendfsync always", "no replicas", "maxmemory-policy noeviction"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+
+    // Managed services refuse CONFIG; a locked-down user may not even run INFO.
+    redis.command(&["ACL", "SETUSER", "app", "on", "nopass", "~*", "+@all", "-config"]);
+    let app = url.replace("redis://", "redis://app:any@");
+    let (status, said) = doctor(folder.path(), &["--redis-url", &app]);
+    assert!(status == Some(0) && said.contains("CONFIG GET is refused"), "{said}");
+    redis.command(&["ACL", "SETUSER", "app", "-info"]);
+    let (status, said) = doctor(folder.path(), &["--redis-url", &app]);
+    assert!(status == Some(0) && said.contains("+info"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_refuses_turns_is_wrong_and_why_is_said() {
+    let redis = RedisServer::start_with(&["--requirepass", "s3cret"]);
+    let folder = tempfile::tempdir().unwrap();
+    let (status, said) = doctor(folder.path(), &["--redis-url", &redis.url()]);
+    assert!(status == Some(1) && said.contains("wants a password"), "{said}");
+    let (status, said) = doctor(folder.path(), &["--redis-url", "redis://:s3c/ret@127.0.0.1"]);
+    assert!(status == Some(1) && said.contains("percent-encoded") && !said.contains("s3c"), "{said}");
+}

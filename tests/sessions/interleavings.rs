@@ -159,7 +159,9 @@ impl<'place> Play<'place> {
                 // All that it has: it must not be too little.
                 Place::Memory => options.ttl = Some(SHORT_TTL),
                 Place::Embedded(_) => (options.ttl, options.ram_bytes) = (Some(SHORT_TTL), limits.ram_bytes),
-                Place::Redis(_) => options.ram_bytes = limits.ram_bytes,
+                Place::Redis(_) | Place::RestrictedRedis(_) | Place::RedisCluster(_) | Place::RedisSentinel(_) => {
+                    options.ram_bytes = limits.ram_bytes
+                }
             }
         };
         let mut opened = Vec::new();

@@ -1,10 +1,8 @@
 //! Several servers on one Redis, and what is in that Redis.
 
-use std::time::Duration;
-
 use footnote::sessions::{Error, History, SessionOptions, Sessions};
 
-use crate::place::{Place, contents, key, read, redis_at, say, turn};
+use crate::place::{Place, contents, key, read, say, turn};
 use crate::redis_server::RedisServer;
 
 async fn two_servers() -> (RedisServer, Sessions, Sessions) {
@@ -163,39 +161,4 @@ async fn a_changed_ttl_takes_hold_at_the_next_use() {
     assert_eq!(short.list("default", None, 1).await.unwrap().sessions[0].ttl_seconds, None);
     say(&short, &key, "two").await;
     assert!(short.list("default", None, 1).await.unwrap().sessions[0].ttl_seconds.is_some_and(|ttl| ttl <= 3600));
-}
-
-#[tokio::test]
-async fn redis_is_found_by_any_of_its_urls() {
-    let server = RedisServer::start_with(&["--requirepass", "s3cret/"]);
-    let socket = server.socket().display().to_string();
-    for url in [
-        format!("redis://:s3cret%2F@127.0.0.1:{}/3", server.port()),
-        format!("redis://default:s3cret%2F@127.0.0.1:{}", server.port()),
-        format!("redis+unix://{socket}?pass=s3cret/&db=2"),
-    ] {
-        let sessions = open_at(&url).await.unwrap();
-        assert!(say(&sessions, &key("url"), "one").await.persisted, "{url}");
-    }
-}
-
-#[tokio::test]
-async fn a_wrong_password_is_said_and_a_bad_url_refused() {
-    let server = RedisServer::start_with(&["--requirepass", "right"]);
-    let sessions = open_at(&format!("redis://:wrong@127.0.0.1:{}", server.port())).await.unwrap();
-    let error = sessions.check().await.unwrap_err();
-    assert!(matches!(error, Error::Denied(_)), "{error:?}");
-    assert!(!say(&sessions, &key("a"), "one").await.persisted);
-
-    let sessions = open_at(&format!("rediss://127.0.0.1:{}", server.port())).await.unwrap();
-    assert!(sessions.check().await.is_err(), "this Redis speaks no TLS");
-
-    for url in ["http://127.0.0.1", "redis://:p@ss@:x", "nonsense", "redis://h/not-a-number"] {
-        let error = open_at(url).await.unwrap_err();
-        assert!(matches!(error, Error::InvalidUrl(_)), "{url}: {error:?}");
-    }
-}
-
-async fn open_at(url: &str) -> Result<Sessions, Error> {
-    Sessions::open(SessionOptions::new(redis_at(url, Duration::from_secs(5)))).await
 }

@@ -38,7 +38,8 @@ impl RedisStore {
                 bytes = 0;
             }
         }
-        let reply: Reply = self.connection.run(&self.scripts.import(key, &list, &record, replace, self.ttl)).await?;
+        let reply: Reply =
+            self.connection.run(key, &self.scripts.import(key, &list, &record, replace, self.ttl)).await?;
         match status(&reply) {
             "added" => {
                 self.listing.note_activity(key, record.last_activity);
