@@ -15,9 +15,9 @@ use footnote_knowledge::collection::SearchMode;
 use futures::StreamExt;
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::SendError};
 use tokio_util::task::TaskTracker;
-use tracing::{Instrument, info_span};
+use tracing::{Instrument, error_span, info_span};
 
 pub use explanation::Explanation;
 pub use request::{InvalidQuestion, InvalidTopK, Question, TopK, TurnRequest};
@@ -27,6 +27,7 @@ use crate::llm::{self, Answerer, Completion};
 use crate::retrieval::{self, Retrieval, Retrieved};
 use crate::sessions::{Backend, Loaded, Reservation, Reserved, Saved, SessionKey, Sessions, Turn};
 use crate::text::marker_filter::MarkerFilter;
+use citations::CheckedCitations;
 use history::{History, HistoryWindow};
 
 /// How much longer than the model a turn may take. An idempotency key is held for both.
@@ -78,7 +79,8 @@ impl Chat {
         // Unbounded, since a slow listener must not hold up the save; what it can hold is one answer.
         let (events, heard) = mpsc::unbounded_channel();
         let chat = Arc::clone(&self.0);
-        let span = info_span!("turn");
+        // Like the request's: of the highest level, so that a task of its own does not lose the request's id.
+        let span = error_span!("turn");
         self.0.turns.spawn(
             async move {
                 let last = match chat.answer_once(request, &events).await {
@@ -95,8 +97,11 @@ impl Chat {
                         TurnEvent::Failed(error)
                     }
                 };
-                // Nobody listening is no failure: the turn was saved all the same.
-                let _ = events.send(last);
+                // Nobody listening is no failure of a turn that was saved. Of one that was not, only the log can tell.
+                if let Err(SendError(TurnEvent::Failed(error))) = events.send(last) {
+                    let cause = format!("{:#}", anyhow::Error::new(error));
+                    tracing::warn!(error.cause = cause, "a turn failed after its client had gone, and is not saved");
+                }
             }
             .instrument(span),
         );
@@ -161,7 +166,7 @@ impl Inner {
         let question = model_question(request, &history, &retrieved);
         let explanation = request.explain.then(|| Explanation::of(&retrieved, self.answerer.prompt(&question)));
         let answer = self.ask_model(question, events, &mut timings).await?;
-        let checked = citations::check(&answer.text, &mut retrieved.sources);
+        let checked = check_citations(&answer, &mut retrieved).await;
 
         let question = request.question.as_str().to_owned();
         let mut turn = Turn::new(asked_at, question, Timestamp::now(), answer.text.clone(), retrieved.sources.clone());
@@ -175,6 +180,7 @@ impl Inner {
             backend: Backend::Memory,
             turn_id: turn.turn_id,
             answered_by: self.answerer.name().to_owned(),
+            finish_reason: answer.completion.finish,
             abstained: answer.completion.abstained,
             standalone_question: retrieved.question.question,
             citations: checked.citations,
@@ -281,6 +287,15 @@ struct Answer {
     completion: Completion,
     /// How many numbers of no source it cited.
     removed_markers: usize,
+}
+
+/// On a blocking thread: comparing every cited sentence with its source is work, and the more the longer the answer.
+async fn check_citations(answer: &Answer, retrieved: &mut Retrieved) -> CheckedCitations {
+    let (text, mut sources) = (answer.text.clone(), std::mem::take(&mut retrieved.sources));
+    let checking = tokio::task::spawn_blocking(move || (citations::check(&text, &mut sources), sources));
+    let (checked, sources) = checking.await.expect("the check does not panic");
+    retrieved.sources = sources;
+    checked
 }
 
 /// Runs `step` and notes the milliseconds it took.

@@ -31,12 +31,7 @@ pub(crate) async fn open(options: &ServeOptions) -> anyhow::Result<Parts> {
     let library = library(options, built_in.clone());
     let answerer = answerer(&options.model, &options.openai, built_in.clone())?;
     let sessions = sessions(&options.sessions, &options.store.data_dir, Journaling::On).await?;
-    if let Err(error) = library.open().await {
-        if error.needs_a_person_before_start() {
-            return Err(anyhow::Error::new(error));
-        }
-        tracing::warn!(error = format!("{:#}", anyhow::Error::new(error)), "documents cannot be searched yet");
-    }
+    library.open_at_start().await?;
     let chat_options = ChatOptions {
         history: HistoryWindow {
             messages: options.sessions.history_messages,
@@ -65,11 +60,19 @@ pub(crate) async fn sessions(
     journaling: Journaling,
 ) -> anyhow::Result<Sessions> {
     let cli::SessionOptions {
-        redis_url, redis_timeout, session_ttl, max_messages, history_messages, journal_size, ..
+        redis_url,
+        redis_ca,
+        redis_timeout,
+        session_ttl,
+        max_messages,
+        history_messages,
+        journal_size,
+        ..
     } = options;
     let store = match options.kind() {
         SessionsKind::Redis => StoreChoice::Redis {
             url: redis_url.clone().context("--sessions redis needs --redis-url (or REDIS_URL)")?,
+            ca: redis_ca.clone(),
             timeout: Duration::from_millis(*redis_timeout),
         },
         SessionsKind::Embedded => StoreChoice::Embedded { data_dir: data_dir.to_owned() },
@@ -112,17 +115,21 @@ pub(crate) fn answerer(
     openai: &OpenAiOptions,
     built_in: Option<Arc<Embedder>>,
 ) -> anyhow::Result<Answerer> {
-    let prompt = PromptTemplates::load(None, model.prompt.as_deref())?;
-    let Some(model) = model.remote_model(openai) else {
+    let prompt = PromptTemplates::load(model.system_prompt.as_deref(), model.prompt.as_deref())?;
+    let Some(name) = model.remote_model(openai) else {
         let embedder = built_in.context("the extractive answerer needs the built-in model")?;
         return Ok(Answerer::Extractive(Extractive::new(embedder)));
     };
     let remote = OpenAiChat::new(OpenAiChatOptions {
         base_url: openai.base_url().to_owned(),
         api_key: openai.openai_api_key.clone(),
-        model: model.to_owned(),
+        proxy: openai.openai_proxy.clone(),
+        model: name.to_owned(),
         prompt,
-        timeouts: Timeouts::default(),
+        timeouts: Timeouts {
+            between_tokens: Duration::from_secs(model.model_idle_timeout),
+            ..Timeouts::default()
+        },
         retries: Retries::default(),
     })?;
     Ok(Answerer::OpenAi(Box::new(remote)))

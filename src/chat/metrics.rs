@@ -11,6 +11,7 @@ pub(super) fn answered(response: &ChatResponse) {
     metrics::counter!("footnote_citations_removed_total").increment(response.removed_markers as u64);
     let unverified = response.citations.iter().filter(|citation| !citation.verified).count();
     metrics::counter!("footnote_citations_unverified_total").increment(unverified as u64);
+    metrics::counter!("footnote_answers_total", "finish_reason" => response.finish_reason.to_string()).increment(1);
     for (step, milliseconds) in response.timings_ms.steps() {
         metrics::histogram!("footnote_turn_step_seconds", "step" => step).record(milliseconds / 1e3);
     }

@@ -23,6 +23,8 @@ pub struct ApiError {
     detail: String,
     field: Option<String>,
     retry_after_seconds: Option<u64>,
+    /// Something the server depends on failed, whatever the status says of whose turn it is.
+    is_failure: bool,
     cause: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -42,7 +44,8 @@ pub struct Problem<'a> {
 
 impl ApiError {
     fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), field: None, retry_after_seconds: None, cause: None }
+        let is_failure = status.is_server_error();
+        Self { status, code, detail: detail.into(), field: None, retry_after_seconds: None, is_failure, cause: None }
     }
 
     fn caused_by(mut self, cause: impl StdError + Send + Sync + 'static) -> Self {
@@ -55,6 +58,11 @@ impl ApiError {
         self
     }
 
+    fn as_failure(mut self) -> Self {
+        self.is_failure = true;
+        self
+    }
+
     pub fn invalid_json(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_json", detail)
     }
@@ -63,6 +71,10 @@ impl ApiError {
         let mut error = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", detail);
         error.field = Some(field.into());
         error
+    }
+
+    fn invalid_cursor() -> Self {
+        Self::invalid_field("cursor", "`cursor` is not one that this server gave; leave it out to begin anew")
     }
 
     pub fn unsupported_media_type() -> Self {
@@ -90,11 +102,19 @@ impl ApiError {
     }
 
     pub fn unknown_route(path: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at {path}"))
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            format!("there is nothing at {path}; the README lists the routes"),
+        )
     }
 
     pub fn no_such(what: &str, id: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no {what} {id}"))
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            format!("there is no {what} {id}; GET /{what}s lists those there are"),
+        )
     }
 
     pub fn method_not_allowed(method: &str, path: &str) -> Self {
@@ -112,6 +132,11 @@ impl ApiError {
 
     pub fn code(&self) -> &'static str {
         self.code
+    }
+
+    /// Whether whoever runs the server should hear of it; if not, it is the client's mistake.
+    pub fn is_failure(&self) -> bool {
+        self.is_failure
     }
 
     /// What to log and never to send: the whole chain of causes.
@@ -235,7 +260,7 @@ impl ApiError {
 
     fn from_collection(error: &collection::Error) -> Self {
         if let collection::Error::InvalidCursor { .. } = error {
-            return Self::invalid_field("cursor", "is not one that this server gave; leave it out to begin anew");
+            return Self::invalid_cursor();
         }
         let detail = if error.is_transient() {
             "the vector store did not answer; try again shortly"
@@ -246,6 +271,9 @@ impl ApiError {
     }
 }
 
+/// For a model that does not say how long it wants to be left alone.
+const MODEL_PAUSE_SECONDS: u64 = 5;
+
 impl From<llm::Error> for ApiError {
     fn from(error: llm::Error) -> Self {
         let bad_gateway = |detail: &str| Self::new(StatusCode::BAD_GATEWAY, "model_error", detail);
@@ -254,16 +282,36 @@ impl From<llm::Error> for ApiError {
                 let detail = "the model did not answer in time; nothing was saved, so the question can be asked again";
                 Self::new(StatusCode::GATEWAY_TIMEOUT, "model_timeout", detail)
             }
-            llm::Error::RateLimited { .. } => {
-                let detail = "the model is rate limited; nothing was saved, so ask again in a moment";
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "model_rate_limited", detail).retry_after(5)
+            llm::Error::RateLimited { retry_after, .. } => {
+                // Rounded up: a client that comes back early is refused again.
+                let seconds = retry_after.map_or(MODEL_PAUSE_SECONDS, |pause| pause.as_secs_f64().ceil() as u64);
+                let detail = "the model is rate limited; nothing was saved, so ask again after the time in `Retry-After`";
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "model_rate_limited", detail).retry_after(seconds).as_failure()
             }
-            llm::Error::Rejected { .. } => bad_gateway("the model refused this server's key or request; see the log"),
+            llm::Error::Rejected { .. } => {
+                bad_gateway("the model refused this server's key or request; the operator finds the reason in the log")
+            }
+            llm::Error::TooLong { .. } => bad_gateway(
+                "the message, its sources and the conversation are together longer than the model can read; nothing was \
+                 saved, so ask with a smaller `top_k`, with `\"use_history\": false`, or in fewer words",
+            ),
+            llm::Error::Empty(llm::Finish::TokenLimit) => {
+                bad_gateway("the model reached its limit of tokens before the first word of an answer; nothing was saved")
+            }
+            llm::Error::Empty(llm::Finish::Filtered) => {
+                bad_gateway("the model's content filter withheld the whole answer; nothing was saved")
+            }
+            llm::Error::Empty(llm::Finish::Complete) => {
+                bad_gateway("the model answered without a word; nothing was saved, so the question can be asked again")
+            }
             llm::Error::Embedding(_) => Self::embedding_unavailable(),
             llm::Error::Unavailable { .. } => {
                 bad_gateway("the model could not be reached or failed; ask again shortly")
             }
-            llm::Error::InvalidResponse { .. } => bad_gateway("the model answered with something that is no answer"),
+            llm::Error::InvalidResponse { .. } => bad_gateway(
+                "what came from the model's address is no chat completion; nothing was saved. The operator finds more in \
+                 the log, and checks the address with `footnote doctor`",
+            ),
             llm::Error::Interrupted { .. } => {
                 bad_gateway("the model stopped half-way; nothing was saved, so the question can be asked again")
             }
@@ -274,17 +322,32 @@ impl From<llm::Error> for ApiError {
 
 impl From<sessions::Error> for ApiError {
     fn from(error: sessions::Error) -> Self {
-        if let sessions::Error::InvalidCursor = error {
-            return Self::invalid_field("cursor", "is not one that this server gave; leave it out to begin anew");
+        use sessions::Error as Session;
+        let unavailable = |code: &'static str, detail: &str| Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail);
+        match &error {
+            Session::InvalidCursor => return Self::invalid_cursor(),
+            Session::InvalidMetadata(reason) => return Self::invalid_field("metadata", format!("`metadata` {reason}")),
+            Session::InvalidSession(reason) => return Self::invalid_field("body", reason.as_str()),
+            // Waiting does not mend it, so there is no `Retry-After`.
+            Session::Damaged(_) => unavailable(
+                "session_damaged",
+                "part of this session is missing in the session store; delete it to begin anew",
+            ),
+            Session::Unavailable(_)
+            | Session::Timeout
+            | Session::Full(_)
+            | Session::ReadOnly(_)
+            | Session::Denied(_)
+            | Session::Failed(_)
+            | Session::InvalidUrl(_)
+            | Session::Locked(_)
+            | Session::Corrupt { .. }
+            | Session::CannotOpen { .. } => unavailable(
+                "session_store_unavailable",
+                "the session store did not answer, so what the session holds is not known; try again shortly",
+            )
+            .retry_after(1),
         }
-        if let sessions::Error::InvalidMetadata(reason) = &error {
-            return Self::invalid_field("metadata", format!("`metadata` {reason}"));
-        }
-        if let sessions::Error::Damaged(_) = error {
-            let detail = "part of this session is missing in the session store; delete it to begin anew";
-            return Self::new(StatusCode::SERVICE_UNAVAILABLE, "session_damaged", detail).caused_by(error);
-        }
-        let detail = "the session store did not answer, so what the session holds is not known; try again shortly";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "session_store_unavailable", detail).retry_after(1).caused_by(error)
+        .caused_by(error)
     }
 }

@@ -1,4 +1,4 @@
-//! What `doctor` says of a session store that works: settings that endanger what it promises.
+//! What `doctor` says of a session store that works: its settings, and what each means for what it promises.
 
 /// One setting, and what it means for the sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub struct Diagnosis {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
+    /// As it should be.
+    Fine,
     /// Keeps what was promised, and could be better.
     Advice,
     /// Acknowledged turns may be lost while everything works.

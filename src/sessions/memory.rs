@@ -106,9 +106,11 @@ impl MemoryStore {
     }
 
     pub(super) async fn delete(&self, key: &SessionKey) -> Result<bool, Error> {
-        let Some(kept) = self.sessions.remove(key).await else {
+        // Not by `remove` alone, which also gives what has expired.
+        let Some(kept) = self.sessions.get(key).await else {
             return Ok(false);
         };
+        self.sessions.invalidate(key).await;
         let epoch = lock(&kept).record.epoch;
         let tombstone = Tombstone { epoch, deleted_at: Timestamp::now().as_millisecond() };
         self.tombstones.insert(key.clone(), tombstone).await;

@@ -27,8 +27,11 @@ pub struct SessionOptions {
 #[derive(Debug, Clone)]
 pub enum StoreChoice {
     Redis {
-        /// `redis://`, `rediss://` or `redis+unix://`, with user, password and database number; a secret for its password.
+        /// `redis://`, `redis+unix://`, `redis+sentinel://` or `redis+cluster://`, or the first and the last two with
+        /// `rediss` for TLS; a secret for its password.
         url: Secret,
+        /// A PEM file with the CA of Redis' certificate, to be trusted instead of the system's.
+        ca: Option<PathBuf>,
         /// The deadline of every call.
         timeout: Duration,
     },

@@ -5,16 +5,20 @@
 //! `w:<writer>` (the last append number of each server). `…:messages` is the list of its messages as JSON, newest last;
 //! `…:turns` is a hash of what became of requests by their Idempotency-Key (`reserve.lua` tells its values); `…:gone` is the tombstone, `<epoch> <time of deletion>`. The first three
 //! live and die together. All changes are made by the Lua scripts beside this file, so that they are atomic and safe
-//! to repeat. The listing is apart, in [`listing`]. `…:import` is a session on its way in.
-//! `sessions:check` is written to find out whether Redis takes writes.
+//! to repeat. The listing is apart, in [`listing`]. `…:import` is a session on its way in. `sessions:check` (in a cluster
+//! one per range of slots, `sessions:check:{<tag>}`) is written to find out whether Redis takes writes.
 
+mod address;
+mod certificates;
 mod connection;
 mod diagnosis;
 mod failure;
 mod import;
 mod listing;
 mod scripts;
+mod slots;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,9 +33,14 @@ use super::listing::{Listed, Position};
 use super::options::SessionOptions;
 use super::record::merge_metadata;
 use super::store::{Append, Appended, Held, Messages, Read, ReadRequest};
-use connection::{Connection, write_something};
+use address::Address;
+use certificates::Certificates;
+use connection::Connection;
 use listing::Listing;
 use scripts::{Reply, Scripts, status};
+
+/// Under which the Redis library logs.
+pub const LOG_TARGET: &str = "redis";
 
 /// How often a metadata change starts again because somebody else changed it at the same time.
 const PATCH_ATTEMPTS: usize = 8;
@@ -52,8 +61,15 @@ pub(super) struct RedisStore {
 }
 
 impl RedisStore {
-    pub(super) fn open(url: &str, deadline: Duration, options: &SessionOptions) -> Result<Self, Error> {
-        let connection = Arc::new(Connection::open(url, deadline)?);
+    /// `ca` is the file of a CA to be trusted instead of the system's.
+    pub(super) fn open(
+        url: &str,
+        ca: Option<&Path>,
+        deadline: Duration,
+        options: &SessionOptions,
+    ) -> Result<Self, Error> {
+        let address = Address::parse(url).map_err(|error| Error::InvalidUrl(Box::new(error)))?;
+        let connection = Arc::new(Connection::open(address, Certificates::read(ca)?, deadline)?);
         let scripts = Arc::new(Scripts::new());
         let listing = Listing::start(Arc::clone(&connection), Arc::clone(&scripts), options.ttl);
         Ok(Self { connection, scripts, listing, ttl: options.ttl, max_messages: options.max_messages })
@@ -63,7 +79,7 @@ impl RedisStore {
         let to_json = |message| serde_json::to_vec(message).map_err(|error| Error::Failed(Box::new(error)));
         let (user, assistant) = (to_json(&*append.user)?, to_json(&*append.assistant)?);
         let script = self.scripts.append(key, append, [&user, &assistant], self.ttl, self.max_messages);
-        let reply: Reply = self.connection.run(&script).await?;
+        let reply: Reply = self.connection.run(key, &script).await?;
         let appended = scripts::appended(&reply)?;
         match appended {
             Appended::Saved { .. } | Appended::Repeated { .. } => {
@@ -105,24 +121,24 @@ impl RedisStore {
 
     async fn read_page(&self, key: &SessionKey, page: ReadRequest, before: Option<u64>) -> Result<Read, Error> {
         let script = self.scripts.read(key, page, before, self.ttl);
-        let reply: Reply = self.connection.run(&script).await?;
+        let reply: Reply = self.connection.run(key, &script).await?;
         scripts::read(&reply)
     }
 
     pub(super) async fn reserve(&self, reserved: &Reserved, life: Duration) -> Result<Held, Error> {
         let script = self.scripts.reserve(reserved, life);
-        let reply: Reply = self.connection.run(&script).await?;
+        let reply: Reply = self.connection.run(&reserved.session, &script).await?;
         scripts::held(&reply)
     }
 
     pub(super) async fn release(&self, reserved: &Reserved) -> Result<(), Error> {
         let script = self.scripts.release(reserved);
-        self.connection.run::<Reply>(&script).await.map(drop)
+        self.connection.run::<Reply>(&reserved.session, &script).await.map(drop)
     }
 
     pub(super) async fn delete(&self, key: &SessionKey) -> Result<bool, Error> {
         let script = self.scripts.delete(key);
-        let reply: Reply = self.connection.run(&script).await?;
+        let reply: Reply = self.connection.run(key, &script).await?;
         if status(&reply) == "absent" {
             return Ok(false);
         }
@@ -142,7 +158,7 @@ impl RedisStore {
             let after = Value::Object(metadata).to_string();
             let now = Timestamp::now().as_millisecond();
             let script = self.scripts.patch(key, &before, &after, now, self.ttl);
-            let reply: Reply = self.connection.run(&script).await?;
+            let reply: Reply = self.connection.run(key, &script).await?;
             match status(&reply) {
                 "changed" => {}
                 "absent" => return Ok(false),
@@ -160,7 +176,7 @@ impl RedisStore {
     }
 
     pub(super) async fn check(&self) -> Result<(), Error> {
-        self.connection.query(&write_something()).await
+        self.connection.check().await
     }
 
     pub(super) async fn reachable(&self) {

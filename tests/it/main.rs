@@ -1,8 +1,14 @@
 //! The server's public surface, end to end, on real parts.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../support/certificates.rs"]
+mod certificates;
+#[path = "../support/embedding_server.rs"]
+mod embedding_server;
 #[path = "../support/model_server.rs"]
 mod model_server;
+#[path = "../support/redis_cluster.rs"]
+mod redis_cluster;
 #[path = "../support/redis_server.rs"]
 mod redis_server;
 #[path = "../support/test_app.rs"]
@@ -17,11 +23,15 @@ mod doctor;
 mod documents;
 mod eval;
 mod idempotency;
+mod logs;
+mod memory;
 mod model;
+mod model_process;
 mod operations;
 mod packaging;
 mod process;
 mod redis_sessions;
 mod retrieval;
+mod server_process;
 mod sessions;
 mod streaming;

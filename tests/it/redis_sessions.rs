@@ -3,7 +3,9 @@
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::redis_server::RedisServer;
+use crate::certificates::Certificates;
+use crate::redis_cluster::RedisCluster;
+use crate::redis_server::{RedisServer, free_port};
 use crate::test_app::{TestApp, TestAppBuilder};
 
 fn app_on(redis: &RedisServer) -> TestAppBuilder {
@@ -24,6 +26,24 @@ async fn any_server_continues_any_conversation() {
         (here.get("/sessions/traveller").await.body, there.get("/sessions/traveller").await.body);
     assert_eq!(seen_here["messages"], seen_there["messages"]);
     assert_eq!(seen_here["messages"].as_array().unwrap().len(), 12);
+}
+
+#[tokio::test]
+async fn a_cluster_is_reached_by_tls_with_a_ca_of_one_s_own() {
+    let (certificates, port) = (Certificates::for_host("127.0.0.1"), free_port());
+    let mut arguments = certificates.arguments(port);
+    arguments.extend(["--tls-cluster", "yes"].map(str::to_owned));
+    let _cluster = RedisCluster::start_with(1, &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    let app = TestApp::builder()
+        .option("--redis-url", format!("rediss+cluster://127.0.0.1:{port}"))
+        .option("--redis-ca", certificates.ca().display())
+        .option("--redis-timeout", 2000);
+    let app = app.start().await;
+    for turn in 1..=2 {
+        let answer = app.ask("someone", "hello").await;
+        assert_eq!((&answer["conversation_length"], &answer["backend"]), (&json!(turn * 2), &json!("Redis")));
+    }
+    assert_eq!(app.get("/sessions").await.body["sessions"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -13,24 +13,26 @@ use crate::place::{Place, assert_turns_are_whole, contents, eventually, key, rea
 
 macro_rules! on_every_store {
     ($($test:ident)*) => {
-        mod memory { $(
-            #[tokio::test(flavor = "multi_thread")]
-            async fn $test() {
-                super::$test(super::Place::Memory).await;
-            }
-        )* }
-        mod embedded { $(
-            #[tokio::test(flavor = "multi_thread")]
-            async fn $test() {
-                super::$test(super::Place::embedded()).await;
-            }
-        )* }
-        mod redis { $(
-            #[tokio::test(flavor = "multi_thread")]
-            async fn $test() {
-                super::$test(super::Place::redis()).await;
-            }
-        )* }
+        on_store! { memory, Place::Memory, $($test)* }
+        on_store! { embedded, Place::embedded(), $($test)* }
+        on_store! { redis, Place::redis(), $($test)* }
+        on_store! { restricted_redis, Place::restricted_redis(), $($test)* }
+        on_store! { redis_cluster, Place::redis_cluster().await, $($test)* }
+        on_store! { redis_sentinel, Place::redis_sentinel().await, $($test)* }
+    };
+}
+
+macro_rules! on_store {
+    ($store:ident, $place:expr, $($test:ident)*) => {
+        mod $store {
+            use super::Place;
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $test() {
+                    super::$test($place).await;
+                }
+            )*
+        }
     };
 }
 
@@ -79,11 +81,7 @@ async fn a_turn_is_two_messages_side_by_side(place: Place) {
 
 async fn flags_tell_where_the_turn_is(place: Place) {
     let sessions = place.open().await;
-    let (persisted, backend) = match place {
-        Place::Memory => (false, Backend::Memory),
-        Place::Embedded(_) => (true, Backend::Embedded),
-        Place::Redis(_) => (true, Backend::Redis),
-    };
+    let (persisted, backend) = (place.is_durable(), place.backend());
     let saved = say(&sessions, &key("a"), "one").await;
     assert_eq!((saved.persisted, saved.backend), (persisted, backend));
     let session = read(&sessions, &key("a")).await;

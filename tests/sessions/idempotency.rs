@@ -10,18 +10,18 @@ use crate::redis_server::RedisServer;
 /// Longer than any test.
 const LIFE: Duration = Duration::from_secs(600);
 
-fn request(name: &str, digest: &str) -> IdempotentRequest {
+pub(crate) fn request(name: &str, digest: &str) -> IdempotentRequest {
     IdempotentRequest { key: IdempotencyKey::parse(name).unwrap(), digest: digest.into() }
 }
 
-async fn reserve(sessions: &Sessions, key: &SessionKey, request: &IdempotentRequest) -> Reserved {
+pub(crate) async fn reserve(sessions: &Sessions, key: &SessionKey, request: &IdempotentRequest) -> Reserved {
     match sessions.reserve(key, request, LIFE).await {
         Reservation::Reserved(reserved) => reserved,
         other => panic!("the key is held: {other:?}"),
     }
 }
 
-async fn answer(sessions: &Sessions, reserved: Reserved, name: &str) -> Saved {
+pub(crate) async fn answer(sessions: &Sessions, reserved: Reserved, name: &str) -> Saved {
     let key = key("once");
     let loaded = sessions.load(&key).await;
     let mut turn = turn(name);
@@ -29,13 +29,19 @@ async fn answer(sessions: &Sessions, reserved: Reserved, name: &str) -> Saved {
     sessions.append(&key, loaded.seen, turn).await
 }
 
-fn every_place() -> [Place; 3] {
-    [Place::Memory, Place::embedded(), Place::redis()]
+async fn every_place() -> [Place; 5] {
+    [
+        Place::Memory,
+        Place::embedded(),
+        Place::restricted_redis(),
+        Place::redis_cluster().await,
+        Place::redis_sentinel().await,
+    ]
 }
 
 #[tokio::test]
 async fn an_answered_request_gets_its_answer_again() {
-    for place in every_place() {
+    for place in every_place().await {
         let sessions = place.open().await;
         let (key, first, second) = (key("once"), request("a key", "digest"), request("another", "digest"));
         let saved = answer(&sessions, reserve(&sessions, &key, &first).await, "one").await;
@@ -58,7 +64,7 @@ async fn an_answered_request_gets_its_answer_again() {
 
 #[tokio::test]
 async fn a_request_in_flight_is_not_answered_twice() {
-    for place in every_place() {
+    for place in every_place().await {
         let sessions = place.open().await;
         let (key, request, other) = (key("once"), request("k", "digest"), request("k", "another"));
         let reserved = reserve(&sessions, &key, &request).await;
@@ -74,7 +80,7 @@ async fn a_request_in_flight_is_not_answered_twice() {
 
 #[tokio::test]
 async fn a_deleted_session_forgets_its_answers() {
-    for place in every_place() {
+    for place in every_place().await {
         let sessions = place.open().await;
         let (key, request) = (key("once"), request("k", "digest"));
         answer(&sessions, reserve(&sessions, &key, &request).await, "one").await;

@@ -162,13 +162,14 @@ async fn a_session_deleted_during_an_outage_of_one_server_stays_deleted() {
     let server = RedisServer::start_with(&["--requirepass", "secret"]);
     let url = |password: &str| format!("redis://:{password}@127.0.0.1:{}", server.port());
     let open = async |url: &str| Sessions::open(SessionOptions::new(redis_at(url, DEADLINE))).await.unwrap();
-    let (cut_off, other) = (open(&url("secret")).await, open(&url("secret")).await);
+    let cut_off = open(&url("secret")).await;
     let key = key("deleted");
     say(&cut_off, &key, "one").await;
     let cli = |arguments: &[&str]| server.command(&[&["-a", "secret"], arguments].concat());
-    // Nobody can log in any more; those who have stay, save the one who is thrown out.
-    other.check().await.unwrap();
     let first_client = cli(&["CLIENT", "LIST"]).lines().next().unwrap().split_once(' ').unwrap().0.replace("id=", "");
+    // Nobody can log in any more; those who have stay, save the one who is thrown out.
+    let other = open(&url("secret")).await;
+    other.check().await.unwrap();
     cli(&["CONFIG", "SET", "requirepass", "changed"]);
     server.command(&["-a", "changed", "CLIENT", "KILL", "ID", &first_client]);
 

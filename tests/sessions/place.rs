@@ -2,20 +2,31 @@
 
 use std::time::{Duration, Instant};
 
-use footnote::sessions::{Message, Saved, Session, SessionKey, SessionOptions, Sessions, StoreChoice, Turn};
+use footnote::sessions::{Backend, Message, Saved, Session, SessionKey, SessionOptions, Sessions, StoreChoice, Turn};
+use footnote_knowledge::secret::Secret;
 use jiff::Timestamp;
 use tempfile::TempDir;
 
+use crate::redis_cluster::RedisCluster;
+use crate::redis_sentinel::RedisSentinels;
 use crate::redis_server::RedisServer;
+use crate::shared_servers::{Lease, SharedServers};
 
 /// Generous: tests that are not about outages must not see one because the machine is busy.
 const PATIENT: Duration = Duration::from_secs(10);
+
+static CLUSTER: SharedServers<RedisCluster> = SharedServers::new();
+static SENTINELS: SharedServers<RedisSentinels> = SharedServers::new();
 
 /// A store that outlives the session managers opened on it.
 pub(crate) enum Place {
     Memory,
     Embedded(TempDir),
     Redis(RedisServer),
+    /// As the user of the README, who may do what sessions need and nothing else.
+    RestrictedRedis(RedisServer),
+    RedisCluster(Lease<RedisCluster>),
+    RedisSentinel(Lease<RedisSentinels>),
 }
 
 impl Place {
@@ -27,6 +38,25 @@ impl Place {
         Self::Redis(RedisServer::start())
     }
 
+    pub(crate) fn restricted_redis() -> Self {
+        let server = RedisServer::start();
+        restrict(&server);
+        Self::RestrictedRedis(server)
+    }
+
+    pub(crate) async fn redis_cluster() -> Self {
+        let cluster = CLUSTER.lease(RedisCluster::start).await;
+        cluster.flush();
+        Self::RedisCluster(cluster)
+    }
+
+    /// No test that shares them is about failover.
+    pub(crate) async fn redis_sentinel() -> Self {
+        let sentinels = SENTINELS.lease(|| RedisSentinels::start(Duration::from_secs(600))).await;
+        sentinels.flush();
+        Self::RedisSentinel(sentinels)
+    }
+
     pub(crate) async fn open(&self) -> Sessions {
         self.open_with(|_| {}).await
     }
@@ -36,21 +66,54 @@ impl Place {
             Self::Memory => StoreChoice::Memory,
             Self::Embedded(folder) => StoreChoice::Embedded { data_dir: folder.path().to_owned() },
             Self::Redis(server) => redis_at(&server.url(), PATIENT),
+            Self::RestrictedRedis(server) => redis_at(&restricted_url(server), PATIENT),
+            Self::RedisCluster(cluster) => redis_at(&cluster.url(), PATIENT),
+            Self::RedisSentinel(sentinels) => redis_at(&sentinels.url(), PATIENT),
         });
         change(&mut options);
         Sessions::open(options).await.unwrap()
     }
 
-    pub(crate) fn is_durable(&self) -> bool {
+    /// What is said of a turn that was saved here.
+    pub(crate) fn backend(&self) -> Backend {
         match self {
-            Self::Memory => false,
-            Self::Embedded(_) | Self::Redis(_) => true,
+            Self::Memory => Backend::Memory,
+            Self::Embedded(_) => Backend::Embedded,
+            Self::Redis(_) | Self::RestrictedRedis(_) | Self::RedisCluster(_) | Self::RedisSentinel(_) => {
+                Backend::Redis
+            }
         }
+    }
+
+    pub(crate) fn is_durable(&self) -> bool {
+        self.backend() != Backend::Memory
     }
 }
 
+pub(crate) const README: &str = include_str!("../../README.md");
+
+/// Makes the user `footnote` with the permissions of the README, and leaves the default user to the test's own commands.
+pub(crate) fn restrict(server: &RedisServer) {
+    let answer = server.command(&acl_command().collect::<Vec<_>>());
+    assert_eq!(answer, "OK");
+}
+
+/// The commands that user may run.
+pub(crate) fn permissions() -> impl Iterator<Item = &'static str> {
+    acl_command().filter_map(|word| word.strip_prefix('+'))
+}
+
+fn acl_command() -> impl Iterator<Item = &'static str> {
+    let line = README.lines().find(|line| line.starts_with("ACL SETUSER footnote ")).expect("the README has it");
+    line.split_whitespace()
+}
+
+pub(crate) fn restricted_url(server: &RedisServer) -> String {
+    format!("redis://footnote:PASSWORD@127.0.0.1:{}", server.port())
+}
+
 pub(crate) fn redis_at(url: &str, timeout: Duration) -> StoreChoice {
-    StoreChoice::Redis { url: footnote_knowledge::secret::Secret::new(url), timeout }
+    StoreChoice::Redis { url: Secret::new(url), ca: None, timeout }
 }
 
 pub(crate) fn key(id: &str) -> SessionKey {

@@ -1,10 +1,8 @@
 //! Several servers on one Redis, and what is in that Redis.
 
-use std::time::Duration;
-
 use footnote::sessions::{Error, History, SessionOptions, Sessions};
 
-use crate::place::{Place, contents, key, read, redis_at, say, turn};
+use crate::place::{Place, contents, key, read, say, turn};
 use crate::redis_server::RedisServer;
 
 async fn two_servers() -> (RedisServer, Sessions, Sessions) {
@@ -16,17 +14,21 @@ async fn two_servers() -> (RedisServer, Sessions, Sessions) {
 
 #[tokio::test]
 async fn every_turn_sees_every_earlier_one_whichever_server_took_it() {
-    let (_server, one, other) = two_servers().await;
+    let place = Place::redis();
+    let remember_all = |options: &mut SessionOptions| {
+        (options.max_messages, options.recent_messages) = (2_000, 2_000);
+    };
+    let servers = [place.open_with(remember_all).await, place.open_with(remember_all).await];
     let key = key("roaming");
-    for number in 0..100_u64 {
-        let sessions = if number % 3 == 0 { &one } else { &other };
+    let mut earlier = Vec::new();
+    for number in 0..1_000 {
+        let sessions = &servers[number % 2];
         let loaded = sessions.load(&key).await;
-        assert_eq!((loaded.length, loaded.history), (2 * number, History::Known));
-        let recent: Vec<String> =
-            (number.saturating_sub(64)..number).flat_map(|n| [n.to_string(), format!("{n}!")]).collect();
-        assert_eq!(contents(&loaded.messages), recent);
+        assert_eq!((loaded.length, loaded.history), (2 * number as u64, History::Known));
+        assert_eq!(contents(&loaded.messages), earlier);
         let saved = sessions.append(&key, loaded.seen, turn(&number.to_string())).await;
-        assert_eq!((saved.persisted, saved.conversation_length), (true, 2 * number + 2));
+        assert_eq!((saved.persisted, saved.conversation_length), (true, 2 * number as u64 + 2));
+        earlier.extend([number.to_string(), format!("{number}!")]);
     }
 }
 
@@ -159,39 +161,4 @@ async fn a_changed_ttl_takes_hold_at_the_next_use() {
     assert_eq!(short.list("default", None, 1).await.unwrap().sessions[0].ttl_seconds, None);
     say(&short, &key, "two").await;
     assert!(short.list("default", None, 1).await.unwrap().sessions[0].ttl_seconds.is_some_and(|ttl| ttl <= 3600));
-}
-
-#[tokio::test]
-async fn redis_is_found_by_any_of_its_urls() {
-    let server = RedisServer::start_with(&["--requirepass", "s3cret/"]);
-    let socket = server.socket().display().to_string();
-    for url in [
-        format!("redis://:s3cret%2F@127.0.0.1:{}/3", server.port()),
-        format!("redis://default:s3cret%2F@127.0.0.1:{}", server.port()),
-        format!("redis+unix://{socket}?pass=s3cret/&db=2"),
-    ] {
-        let sessions = open_at(&url).await.unwrap();
-        assert!(say(&sessions, &key("url"), "one").await.persisted, "{url}");
-    }
-}
-
-#[tokio::test]
-async fn a_wrong_password_is_said_and_a_bad_url_refused() {
-    let server = RedisServer::start_with(&["--requirepass", "right"]);
-    let sessions = open_at(&format!("redis://:wrong@127.0.0.1:{}", server.port())).await.unwrap();
-    let error = sessions.check().await.unwrap_err();
-    assert!(matches!(error, Error::Denied(_)), "{error:?}");
-    assert!(!say(&sessions, &key("a"), "one").await.persisted);
-
-    let sessions = open_at(&format!("rediss://127.0.0.1:{}", server.port())).await.unwrap();
-    assert!(sessions.check().await.is_err(), "this Redis speaks no TLS");
-
-    for url in ["http://127.0.0.1", "redis://:p@ss@:x", "nonsense", "redis://h/not-a-number"] {
-        let error = open_at(url).await.unwrap_err();
-        assert!(matches!(error, Error::InvalidUrl(_)), "{url}: {error:?}");
-    }
-}
-
-async fn open_at(url: &str) -> Result<Sessions, Error> {
-    Sessions::open(SessionOptions::new(redis_at(url, Duration::from_secs(5)))).await
 }

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -38,6 +38,12 @@ impl RedisServer {
 
     /// Starts it (again) on the same port, with the data of before. Waits until it answers.
     pub(crate) fn restart(&mut self) {
+        self.begin_restart();
+        wait_until("redis-server answers", || self.answers());
+    }
+
+    /// As [`RedisServer::restart`], and does not wait.
+    pub(crate) fn begin_restart(&mut self) {
         self.kill();
         let child = Command::new("redis-server")
             .args(["--bind", "127.0.0.1", "--port", &self.port.to_string()])
@@ -52,11 +58,6 @@ impl RedisServer {
             .spawn()
             .expect("redis-server is installed");
         self.child = Some(child);
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while !self.answers() {
-            assert!(Instant::now() < deadline, "redis-server does not answer");
-            std::thread::sleep(Duration::from_millis(5));
-        }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -68,7 +69,12 @@ impl RedisServer {
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
-        self.folder.path().join("redis.sock")
+        self.folder().join("redis.sock")
+    }
+
+    /// Where it keeps its files.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Ends it as `SIGKILL` does. Nothing happens if it does not run.
@@ -88,11 +94,23 @@ impl RedisServer {
         self.signal("CONT");
     }
 
+    /// The value of a field of `INFO`.
+    pub(crate) fn info(&self, field: &str) -> String {
+        let info = self.command(&["INFO"]);
+        let value = info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        value.unwrap_or_else(|| panic!("INFO has {field}")).trim().to_owned()
+    }
+
     /// Runs a command by `redis-cli` and returns what it prints.
     pub(crate) fn command(&self, arguments: &[&str]) -> String {
+        self.try_command(arguments).unwrap_or_else(|error| panic!("redis-cli: {error}"))
+    }
+
+    /// As [`RedisServer::command`], of a server that may close the connection.
+    pub(crate) fn try_command(&self, arguments: &[&str]) -> Result<String, String> {
         let output = self.cli().args(arguments).output().expect("redis-cli is installed");
-        assert!(output.status.success(), "redis-cli: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
+        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
     }
 
     fn answers(&self) -> bool {
@@ -120,9 +138,18 @@ impl Drop for RedisServer {
     }
 }
 
+/// Asks again and again until it holds.
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !holds() {
+        assert!(Instant::now() < deadline, "did not happen in time: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// Free now. Another process may take it before it is used, which is as good as it gets for a port that is kept over a
 /// restart.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
     listener.local_addr().expect("it is bound").port()
 }

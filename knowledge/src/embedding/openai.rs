@@ -7,6 +7,10 @@ mod batches;
 mod client;
 mod response;
 
+/// Under which `async-openai` logs. It quotes what it cannot read, which may be text of a document or a conversation, so
+/// nothing of it belongs into a log.
+pub const CLIENT_LOG_TARGET: &str = "async_openai";
+
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -26,6 +30,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How long an answer vouches for the endpoint when readiness is asked for.
 const CHECKED_FOR: Duration = Duration::from_secs(30);
 
+/// OpenAI's own models, and what they take.
+const OPENAI_MODELS: &str = "text-embedding-";
+const OPENAI_TOKENS: usize = 8191;
+/// What nearly every other model takes; servers refuse more, or cut.
+const COMMON_TOKENS: usize = 512;
+
 /// Where the endpoint is and how it is treated.
 #[derive(Debug, Clone)]
 pub struct OpenAiOptions {
@@ -33,6 +43,8 @@ pub struct OpenAiOptions {
     pub base_url: String,
     /// Without one no `Authorization` header is sent.
     pub api_key: Option<Secret>,
+    /// Every request goes through it.
+    pub proxy: Option<Secret>,
     pub model: String,
     /// Numbers in a vector, if known; otherwise [`OpenAiEmbedder::connect`] asks.
     pub dimension: Option<usize>,
@@ -52,12 +64,15 @@ pub struct OpenAiOptions {
 
 impl OpenAiOptions {
     pub fn new(base_url: impl Into<String>, api_key: Option<Secret>, model: impl Into<String>) -> Self {
+        let model = model.into();
+        let max_tokens = if model.starts_with(OPENAI_MODELS) { OPENAI_TOKENS } else { COMMON_TOKENS };
         Self {
             base_url: base_url.into(),
             api_key,
-            model: model.into(),
+            proxy: None,
+            model,
             dimension: None,
-            max_tokens: 8191,
+            max_tokens,
             texts_per_request: 128,
             tokens_per_request: 100_000,
             concurrent_requests: 4,
@@ -86,7 +101,7 @@ struct Window {
 impl OpenAiEmbedder {
     /// Calls the endpoint once for its dimension, unless that is given.
     pub async fn connect(options: OpenAiOptions) -> Result<Self, Error> {
-        let client = client::connect(&options.base_url, options.api_key.as_ref())?;
+        let client = client::connect(&options.base_url, options.api_key.as_ref(), options.proxy.as_ref())?;
         let tokenizer = spawn_blocking(Tokenizer::cautious).await.map_err(|stopped| Error::Model(stopped.into()))??;
         let dimension = options.dimension.unwrap_or(0);
         let mut embedder = Self { client, options, dimension, tokenizer, last_answer: Mutex::new(None) };

@@ -1,56 +1,61 @@
-//! Reading from `INFO` how well this Redis keeps what it acknowledged. `INFO` and not `CONFIG GET`, which managed
-//! services refuse.
+//! How well this Redis keeps what it acknowledged, master by master: asking for its settings. What they mean is in
+//! [`meaning`].
+
+mod meaning;
 
 use std::collections::HashMap;
 
+use redis::{RedisResult, Value};
+
 use super::RedisStore;
+use super::failure;
 use crate::sessions::diagnosis::{Diagnosis, Severity};
 use crate::sessions::error::Error;
+use meaning::Settings;
+
+/// What `INFO` does not tell, or not always.
+const ASKED: [&str; 4] = ["appendfsync", "save", "min-replicas-to-write", "min-replicas-max-lag"];
 
 impl RedisStore {
     pub(in crate::sessions) async fn diagnose(&self) -> Result<Vec<Diagnosis>, Error> {
-        let info: String = self.connection.query(&redis::cmd("INFO")).await?;
-        Ok(diagnose(&info))
+        let infos = self.connection.ask_masters(&redis::cmd("INFO")).await?;
+        let mut question = redis::cmd("CONFIG");
+        question.arg("GET").arg(&ASKED);
+        let mut configurations: HashMap<_, _> = self.connection.ask_masters(&question).await?.into_iter().collect();
+        let mut findings = Vec::new();
+        for (address, info) in infos {
+            let about = |finding: Diagnosis| match &address {
+                Some(address) => Diagnosis { text: format!("{address}: {}", finding.text), ..finding },
+                None => finding,
+            };
+            let found = match read::<String>(info) {
+                Ok(info) => {
+                    let configuration = configurations.remove(&address).map(read::<HashMap<String, String>>);
+                    let settings = Settings {
+                        info: &info,
+                        configuration: configuration.and_then(Result::ok),
+                        fails_over: self.connection.fails_over(),
+                    };
+                    settings.diagnose()
+                }
+                Err(error) => vec![unreadable(&error)],
+            };
+            findings.extend(found.into_iter().map(about));
+        }
+        Ok(findings)
     }
 }
 
-fn diagnose(info: &str) -> Vec<Diagnosis> {
-    let fields: HashMap<&str, &str> = info.lines().filter_map(|line| line.trim().split_once(':')).collect();
-    let mut findings = Vec::new();
-    let mut find = |severity, text: String| findings.push(Diagnosis { severity, text });
-    if let Some(policy) = fields.get("maxmemory_policy").filter(|policy| **policy != "noeviction") {
-        find(
-            Severity::Objection,
-            format!(
-                "Redis has maxmemory-policy {policy}: under memory pressure it removes parts of live sessions; \
-                 set it to noeviction"
-            ),
-        );
-    }
-    if fields.get("aof_enabled") == Some(&"0") {
-        find(
-            Severity::Advice,
-            "Redis has no append-only file: a crash loses the turns since its last snapshot, although they were \
-             acknowledged; set appendonly yes"
-                .to_owned(),
-        );
-    }
-    if fields.get("role").is_some_and(|role| *role != "master") {
-        find(Severity::Objection, "this Redis is a replica and takes no writes; name the primary".to_owned());
-    }
-    findings
+fn read<T: redis::FromRedisValue>(answer: RedisResult<Value>) -> Result<T, Error> {
+    answer.and_then(|answer| redis::from_redis_value(answer).map_err(Into::into)).map_err(failure::explain)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn settings_that_lose_acknowledged_turns_are_found() {
-        let info = "# Memory\r\nmaxmemory_policy:allkeys-lru\r\n# Persistence\r\naof_enabled:0\r\nrole:master\r\n";
-        let severities: Vec<Severity> = diagnose(info).iter().map(|finding| finding.severity).collect();
-        assert_eq!(severities, [Severity::Objection, Severity::Advice]);
-        assert_eq!(diagnose("maxmemory_policy:noeviction\r\naof_enabled:1\r\nrole:master\r\n"), []);
-        assert_eq!(diagnose("role:slave\r\n").len(), 1);
+fn unreadable(error: &Error) -> Diagnosis {
+    Diagnosis {
+        severity: Severity::Advice,
+        text: format!(
+            "its settings cannot be seen, as INFO is refused ({error}); allow +info and +config|get, or see to it that \
+             maxmemory-policy is noeviction and appendonly is yes"
+        ),
     }
 }

@@ -7,9 +7,9 @@ use redis::Cmd;
 
 use super::RedisStore;
 use super::scripts::{Reply, status};
+use crate::sessions::database_file::to_json;
 use crate::sessions::error::Error;
 use crate::sessions::key::SessionKey;
-use crate::sessions::redb_file::to_json;
 use crate::sessions::transfer::{ExportedSession, Imported};
 
 const PIECE_BYTES: usize = 1 << 20;
@@ -38,7 +38,8 @@ impl RedisStore {
                 bytes = 0;
             }
         }
-        let reply: Reply = self.connection.run(&self.scripts.import(key, &list, &record, replace, self.ttl)).await?;
+        let reply: Reply =
+            self.connection.run(key, &self.scripts.import(key, &list, &record, replace, self.ttl)).await?;
         match status(&reply) {
             "added" => {
                 self.listing.note_activity(key, record.last_activity);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use redis::Cmd;
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -121,7 +122,7 @@ type Member = (String, i64);
 
 impl Index {
     async fn add(&self, sessions: &HashMap<SessionKey, i64>) -> Result<(), Error> {
-        let mut by_tenant: HashMap<&str, redis::Cmd> = HashMap::new();
+        let mut by_tenant: HashMap<&str, Cmd> = HashMap::new();
         for (key, at) in sessions {
             let command = by_tenant.entry(key.tenant()).or_insert_with(|| {
                 let mut command = redis::cmd("ZADD");
@@ -186,14 +187,15 @@ impl Index {
         if members.is_empty() {
             return Ok(found);
         }
-        let mut pipeline = redis::pipe();
+        let mut commands = Vec::with_capacity(2 * members.len());
         for (member, _) in &members {
             let session = session_name(tenant, member);
-            pipeline.cmd("HMGET").arg(&session).arg(&["created_at", "last_activity", "metadata", "seq"]);
-            pipeline.pttl(session);
+            let fields = ["created_at", "last_activity", "metadata", "seq"];
+            commands.push(Cmd::hmget(&session, &fields));
+            commands.push(Cmd::pttl(session));
         }
         type Fields = (Option<i64>, Option<i64>, Option<String>, Option<u64>);
-        let replies: Vec<redis::Value> = self.connection.query_all(&pipeline).await?;
+        let replies = self.connection.query_all(&commands).await?;
         let unreadable = |error: redis::ParsingError| Error::Failed(Box::new(error));
         let mut replies = replies.into_iter();
         for member in members {
@@ -238,8 +240,9 @@ impl Index {
         if dead.is_empty() {
             return;
         }
-        let script = self.scripts.forget(&set_name(tenant), dead);
-        if let Err(error) = self.connection.run::<()>(&script).await {
+        let set = set_name(tenant);
+        let script = self.scripts.forget(&set, dead);
+        if let Err(error) = self.connection.run::<()>(&set, &script).await {
             tracing::debug!(error = &error as &dyn std::error::Error, "cannot remove ended sessions from the listing");
         }
     }
