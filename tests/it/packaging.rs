@@ -52,6 +52,8 @@ fn the_compose_file_passes_every_setting_on() {
         ("FOOTNOTE_ALLOW_ANONYMOUS", "the file insists on a key"),
         ("FOOTNOTE_QDRANT_API_KEY", "the Qdrant of the file takes none"),
         ("FOOTNOTE_PROMPT", "names a file, which would have to be mounted"),
+        ("FOOTNOTE_SYSTEM_PROMPT", "names a file, which would have to be mounted"),
+        ("FOOTNOTE_REDIS_CA", "the Redis of the file speaks no TLS"),
     ];
     let serve = Cli::command().get_subcommands().find(|command| command.get_name() == "serve").cloned().unwrap();
     for name in variables(&serve) {

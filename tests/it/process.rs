@@ -194,7 +194,7 @@ fn chat(folder: &Path, server: &Server, lines: &str) -> Output {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_client_shares_the_servers_settings() {
     let folder = folder_with_documents();
-    std::fs::write(folder.path().join(".env"), "FOOTNOTE_API_KEY=new, old\n").unwrap();
+    std::fs::write(folder.path().join(".env"), "FOOTNOTE_API_KEY=\"new, old\"\n").unwrap();
     let server = Server::start(folder.path(), &[]);
     let output = chat(folder.path(), &server, "hello\n/reset\n");
     let text = String::from_utf8_lossy(&output.stdout);
@@ -228,7 +228,7 @@ async fn it_says_who_is_sent_text_and_no_password() {
     let (redis, model) = (RedisServer::start(), ModelServer::start());
     let with_password = |url: &str, scheme: &str| url.replace(scheme, &format!("{scheme}someone:secret@"));
     let model_url = with_password(model.base_url(), "http://");
-    let options = ["--openai-base-url", &model_url, "--redis-url", &redis.url(), "--embedder", "openai"];
+    let options = ["--openai-base-url", &model_url, "--redis-url", &redis.url()];
     let server =
         Server::start(folder.path(), &[&options[..], &["--qdrant-url", "http://a:secret@127.0.0.1:9"]].concat());
     let printed = server.printed();

@@ -31,7 +31,7 @@ fn a_full_disk_is_told_of_and_ends_nothing() {
     let mut program = Command::new("unshare");
     program.args(ON_A_SMALL_DISK).arg(std::env::current_exe().unwrap());
     let said = start_with(&mut program, "disk::child_that_fills_its_disk", folder.path(), &[]).wait();
-    let steps = ["a collection", "points", "deleting", "reading", "opening", "compacting", "room again"];
+    let steps = ["a collection", "points", "deleting", "reading", "opening", "room again"];
     assert_eq!(said, steps.map(|step| format!("reached {step}")));
 }
 
@@ -74,17 +74,8 @@ async fn child_that_fills_its_disk() {
     println!("reached opening");
 
     make_room(&folder);
-    let text = "large ".repeat(1 << 20);
-    collection.replace_document(document("large.md", &[&text])).await.unwrap();
-    let stored = store.resolve_alias("documents").await.unwrap().unwrap();
-    fill(&folder, 127 << 20);
-    expect_no_room(store.compact(&stored).await, 128);
-    println!("reached compacting");
-
-    make_room(&folder);
-    store.compact(&stored).await.unwrap();
     collection.replace_document(document("new.md", &["new"])).await.unwrap();
-    assert_eq!(collection.document_count().await.unwrap(), 3);
+    assert_eq!(collection.document_count().await.unwrap(), 2);
     println!("reached room again");
 }
 
