@@ -23,6 +23,7 @@ pub use response::{ChatResponse, Timings, TurnEvent};
 use crate::llm::{self, Answerer, Completion};
 use crate::retrieval::{self, Retrieval, Retrieved};
 use crate::sessions::{Backend, Loaded, Reservation, Reserved, Saved, SessionKey, Sessions, Turn};
+use citations::Citation;
 use history::{History, HistoryWindow};
 
 /// How much longer than the model a turn may take. An idempotency key is held for both.
@@ -155,7 +156,7 @@ impl Inner {
         let user_id = request.session.id().to_owned();
         let _ = events.send(TurnEvent::Sources { user_id, source_documents: retrieved.sources.clone() });
         let answer = self.ask_model(request, &history, &retrieved, events, &mut timings).await?;
-        let citations = citations::check(&answer.text, &mut retrieved.sources).citations;
+        let citations = check_citations(&answer, &mut retrieved).await;
 
         let question = request.question.as_str().to_owned();
         let mut turn = Turn::new(asked_at, question, Timestamp::now(), answer.text.clone(), retrieved.sources.clone());
@@ -169,6 +170,7 @@ impl Inner {
             backend: Backend::Memory,
             turn_id: turn.turn_id,
             answered_by: self.answerer.name().to_owned(),
+            finish_reason: answer.completion.finish,
             abstained: answer.completion.abstained,
             standalone_question: retrieved.question.question,
             citations,
@@ -253,6 +255,15 @@ enum Outcome {
 struct Answer {
     text: String,
     completion: Completion,
+}
+
+/// On a blocking thread: comparing every cited sentence with its source is work, and the more the longer the answer.
+async fn check_citations(answer: &Answer, retrieved: &mut Retrieved) -> Vec<Citation> {
+    let (text, mut sources) = (answer.text.clone(), std::mem::take(&mut retrieved.sources));
+    let checking = tokio::task::spawn_blocking(move || (citations::check(&text, &mut sources).citations, sources));
+    let (citations, sources) = checking.await.expect("the check does not panic");
+    retrieved.sources = sources;
+    citations
 }
 
 /// Runs `step` and notes the milliseconds it took.

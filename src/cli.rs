@@ -182,13 +182,23 @@ pub struct ModelOptions {
     #[arg(long, env = "FOOTNOTE_CHAT_MODEL", value_name = "MODEL")]
     pub chat_model: Option<String>,
 
-    /// Prompt template to use instead of the built-in one, with {{sources}}, {{history}} and {{question}}
+    /// Template of the message that asks a chat model, in place of the built-in one; with {{sources}}, {{history}} and
+    /// {{question}} in it, each once
     #[arg(long, env = "FOOTNOTE_PROMPT", value_name = "FILE")]
     pub prompt: Option<PathBuf>,
 
-    /// Longest time one answer may take, in seconds
+    /// System message for a chat model, in place of the built-in rules on citing and abstaining; without placeholders
+    #[arg(long, env = "FOOTNOTE_SYSTEM_PROMPT", value_name = "FILE")]
+    pub system_prompt: Option<PathBuf>,
+
+    /// Longest time a chat model may take for one answer, from the question to the last word, in seconds
     #[arg(long, env = "FOOTNOTE_MODEL_TIMEOUT", value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
     pub model_timeout: u64,
+
+    /// Longest silence of a chat model after the first word of its answer, in seconds; before it, only
+    /// --model-timeout counts
+    #[arg(long, env = "FOOTNOTE_MODEL_IDLE_TIMEOUT", value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
+    pub model_idle_timeout: u64,
 }
 
 impl ModelOptions {

@@ -70,6 +70,7 @@ async fn ask(server: &Server, user_id: &str, question: &str) -> anyhow::Result<V
             }
             Heard::Done(response) => {
                 writeln!(stdout)?;
+                show_cut(&response);
                 let sources: Vec<SourceDocument> = serde_json::from_value(response["source_documents"].clone())?;
                 show_cited(&sources);
                 show_persistence(&response);
@@ -85,6 +86,14 @@ async fn ask(server: &Server, user_id: &str, question: &str) -> anyhow::Result<V
 fn show_cited(sources: &[SourceDocument]) {
     for source in sources.iter().filter(|source| source.cited) {
         println!("  {}", label(source));
+    }
+}
+
+fn show_cut(response: &Value) {
+    match response["finish_reason"].as_str() {
+        Some("length") => println!("  (cut: the model reached its limit of tokens)"),
+        Some("content_filter") => println!("  (cut: the model's content filter ended the answer)"),
+        _ => {}
     }
 }
 

@@ -11,6 +11,8 @@ mod extractive;
 mod openai;
 pub mod prompt;
 
+use std::fmt;
+
 use futures::stream::BoxStream;
 use serde::Serialize;
 use tokio::time::Instant;
@@ -73,15 +75,28 @@ pub struct Usage {
     pub completion_tokens: u32,
 }
 
-/// Why the answer ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why the answer ended, by the names that OpenAI's API gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Finish {
     /// It said what it had to say.
+    #[serde(rename = "stop")]
     Complete,
     /// The model reached its limit of tokens: the answer is all there is, and it is cut.
+    #[serde(rename = "length")]
     TokenLimit,
     /// The endpoint's content filter ended it.
+    #[serde(rename = "content_filter")]
     Filtered,
+}
+
+impl fmt::Display for Finish {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Complete => "stop",
+            Self::TokenLimit => "length",
+            Self::Filtered => "content_filter",
+        })
+    }
 }
 
 /// The closed set of what can answer.

@@ -112,7 +112,8 @@ pub(crate) fn library(options: &ServeOptions, built_in: Option<Arc<Embedder>>) -
 
 /// The remote model that was asked for, else the extractive answerer, which compares sentences with `built_in`.
 pub(crate) fn answerer(options: &ServeOptions, built_in: Option<Arc<Embedder>>) -> anyhow::Result<Answerer> {
-    let prompt = PromptTemplates::load(None, options.model.prompt.as_deref())?;
+    let cli::ModelOptions { system_prompt, prompt, .. } = &options.model;
+    let prompt = PromptTemplates::load(system_prompt.as_deref(), prompt.as_deref())?;
     let Some(model) = options.model.remote_model(&options.openai) else {
         let embedder = built_in.context("the extractive answerer needs the built-in model")?;
         return Ok(Answerer::Extractive(Extractive::new(embedder)));
@@ -120,9 +121,13 @@ pub(crate) fn answerer(options: &ServeOptions, built_in: Option<Arc<Embedder>>) 
     let remote = OpenAiChat::new(OpenAiChatOptions {
         base_url: options.openai.base_url().to_owned(),
         api_key: options.openai.openai_api_key.clone(),
+        proxy: options.openai.openai_proxy.clone(),
         model: model.to_owned(),
         prompt,
-        timeouts: Timeouts::default(),
+        timeouts: Timeouts {
+            between_tokens: Duration::from_secs(options.model.model_idle_timeout),
+            ..Timeouts::default()
+        },
         retries: Retries::default(),
     })?;
     Ok(Answerer::OpenAi(Box::new(remote)))

@@ -3,9 +3,13 @@
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::io::IsTerminal;
 use std::sync::OnceLock;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
+use footnote_knowledge::embedding::CLIENT_LOG_TARGET;
 use footnote_knowledge::vector_store::ENGINE_LOG_TARGET;
 
 use crate::cli::{LogFormat, LogOptions};
@@ -21,14 +25,15 @@ pub fn start_tracing(options: &LogOptions) -> anyhow::Result<()> {
     // node; an outage is logged by the sessions, once. A filter that names them hears them all the same.
     let filter = EnvFilter::try_new(format!("{ENGINE_LOG_TARGET}=error,{REDIS_LOG_TARGET}=off,{}", options.log))
         .map_err(|error| anyhow::anyhow!("--log {:?} is no filter: {error}", options.log))?;
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
-    match options.log_format {
-        LogFormat::Text => subscriber.init(),
-        LogFormat::Json => subscriber.json().flatten_event(true).with_span_events(FmtSpan::NONE).init(),
-    }
+    // Not a directive of the filter, which a more particular one could override: no message text is ever logged.
+    let quotes_no_texts = filter_fn(|metadata| !metadata.target().starts_with(CLIENT_LOG_TARGET));
+    let layer =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let layer = match options.log_format {
+        LogFormat::Text => layer.boxed(),
+        LogFormat::Json => layer.json().flatten_event(true).with_span_events(FmtSpan::NONE).boxed(),
+    };
+    tracing_subscriber::registry().with(layer.with_filter(filter.and(quotes_no_texts))).init();
     Ok(())
 }
 

@@ -38,11 +38,19 @@ fn summary(options: &ServeOptions) -> Vec<(&'static str, String)> {
 pub fn hosts_receiving_text(options: &ServeOptions) -> Vec<String> {
     let mut receivers = Vec::new();
     let mut note = |url: &str, what: &str| receivers.push(format!("{} ({what})", host(url)));
-    if options.model.remote_model(&options.openai).is_some() {
-        note(options.openai.base_url(), "questions, conversations and passages");
+    let openai = options.openai.base_url();
+    let asks_model = options.model.remote_model(&options.openai).is_some();
+    let embeds_remotely = options.embedding.embedder == EmbedderKind::Openai;
+    if asks_model {
+        note(openai, "questions, conversations and passages");
     }
-    if options.embedding.embedder == EmbedderKind::Openai {
-        note(options.openai.base_url(), "questions and documents to embed");
+    if embeds_remotely {
+        note(openai, "questions and documents to embed");
+    }
+    if let Some(proxy) = &options.openai.openai_proxy
+        && (asks_model || embeds_remotely)
+    {
+        note(proxy.expose(), &format!("proxy for what goes to {}", host(openai)));
     }
     if let Some(url) = &options.store.qdrant_url {
         note(url, "documents");
@@ -59,9 +67,12 @@ fn host(url: &str) -> &str {
     if after_scheme.starts_with('/') {
         return "this machine";
     }
-    // A password with a slash in it would end the host too soon.
-    let after_login = after_scheme.rsplit_once('@').map_or(after_scheme, |(_, rest)| rest);
-    after_login.split(['/', '?']).next().unwrap_or_default()
+    let (authority, behind) = after_scheme.split_at(after_scheme.find(['/', '?', '#']).unwrap_or(after_scheme.len()));
+    // What looks like the host is the beginning of a password with one of the three in it.
+    if behind.contains('@') {
+        return "an address that cannot be read";
+    }
+    authority.rsplit_once('@').map_or(authority, |(_, host)| host)
 }
 
 #[cfg(test)]
@@ -73,6 +84,7 @@ mod tests {
         assert_eq!(host("redis://user:pass@redis.example:6379/0"), "redis.example:6379");
         assert_eq!(host("https://api.openai.com/v1"), "api.openai.com");
         assert_eq!(host("redis+unix:///run/redis.sock?pass=secret"), "this machine");
-        assert_eq!(host("redis+sentinel://u:pa/ss@a:26379,b/main?sentinel_password=secret"), "a:26379,b");
+        assert_eq!(host("redis+sentinel://u:pass@a:26379,b/main?sentinel_password=secret"), "a:26379,b");
+        assert!(!host("redis://u:pa/ss@a").contains("pa"));
     }
 }

@@ -30,7 +30,11 @@ pub async fn open_collection(store: &StoreOptions, embedder: &Embedder) -> Resul
 pub fn text_receivers(store: &StoreOptions, embedding: &EmbeddingOptions, openai: &OpenAiOptions) -> Vec<String> {
     let embedder = match embedding.embedder {
         EmbedderKind::Local => None,
-        EmbedderKind::Openai => Some(format!("text to embed is sent to {}", host(openai.base_url()))),
+        EmbedderKind::Openai => {
+            let proxy =
+                openai.openai_proxy.as_ref().map(|proxy| format!(" through the proxy {}", host(proxy.expose())));
+            Some(format!("text to embed is sent to {}{}", host(openai.base_url()), proxy.unwrap_or_default()))
+        }
     };
     let vectors = store.qdrant_url.as_deref().map(|url| format!("passages are stored at {}", host(url)));
     embedder.into_iter().chain(vectors).collect()

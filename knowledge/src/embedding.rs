@@ -11,7 +11,7 @@ mod tokenizer;
 
 pub use error::{Error, Source};
 pub use local::LocalEmbedder;
-pub use openai::{OpenAiEmbedder, OpenAiOptions};
+pub use openai::{CLIENT_LOG_TARGET, OpenAiEmbedder, OpenAiOptions};
 pub use tokenizer::Tokenizer;
 
 use serde::{Deserialize, Serialize};
@@ -40,7 +40,10 @@ impl Embedder {
             options::EmbedderKind::Local => Ok(Self::Local(LocalEmbedder::open().await?)),
             options::EmbedderKind::Openai => {
                 let (url, key) = (endpoint.base_url(), endpoint.openai_api_key.clone());
-                let remote = OpenAiOptions::new(url, key, &embedding.embedding_model);
+                let remote = OpenAiOptions {
+                    proxy: endpoint.openai_proxy.clone(),
+                    ..OpenAiOptions::new(url, key, &embedding.embedding_model)
+                };
                 Ok(Self::OpenAi(OpenAiEmbedder::connect(remote).await?))
             }
         }

@@ -6,6 +6,7 @@
 pub mod collection;
 pub mod connect;
 pub mod embedding;
+pub mod openai_endpoint;
 pub mod options;
 pub mod secret;
 pub mod vector_store;

@@ -64,6 +64,10 @@ pub struct OpenAiOptions {
     /// Key for it
     #[arg(long, env = "OPENAI_API_KEY", value_name = "KEY", hide_env_values = true)]
     pub openai_api_key: Option<Secret>,
+
+    /// Proxy to reach it through; proxies in HTTP_PROXY, HTTPS_PROXY and ALL_PROXY are not used
+    #[arg(long, env = "FOOTNOTE_OPENAI_PROXY", value_name = "URL", hide_env_values = true)]
+    pub openai_proxy: Option<Secret>,
 }
 
 impl OpenAiOptions {

@@ -38,7 +38,13 @@ pub struct CheckedCitations {
     pub unknown: usize,
 }
 
-/// Finds and checks the citations of `response`, and sets `cited` of each source.
+/// More than a person checks. Without a limit, an answer that repeats itself until the model is stopped would take minutes.
+const MOST_CITATIONS: usize = 200;
+
+/// Finds and checks the citations of `response`, and sets `cited` of each source. Of more than [`MOST_CITATIONS`] only
+/// the first are checked and listed.
+///
+/// Takes milliseconds for an ordinary answer and up to seconds for a monstrous one, so it belongs on a blocking thread.
 pub fn check(response: &str, sources: &mut [SourceDocument]) -> CheckedCitations {
     let mut checked = CheckedCitations::default();
     let mut seen = BTreeSet::new();
@@ -52,6 +58,9 @@ pub fn check(response: &str, sources: &mut [SourceDocument]) -> CheckedCitations
                 continue;
             };
             source.cited = true;
+            if checked.citations.len() == MOST_CITATIONS {
+                continue;
+            }
             let Some(sentence) = sentence.clone().filter(|sentence| seen.insert((sentence.start, n))) else { continue };
             let support = support::best(&response[sentence.clone()], &source.text);
             checked.citations.push(Citation {
@@ -71,15 +80,22 @@ pub fn check(response: &str, sources: &mut [SourceDocument]) -> CheckedCitations
 fn cited_sentences(response: &str) -> Vec<(Option<Range<usize>>, Marker)> {
     let code = code_spans(response);
     let mut markers = markers(response);
-    markers.retain(|marker| !code.iter().any(|code| code.contains(&marker.span.start)));
+    markers.retain(|marker| {
+        let next = code.partition_point(|code| code.end <= marker.span.start);
+        !code.get(next).is_some_and(|code| code.contains(&marker.span.start))
+    });
     let sentences: Vec<Range<usize>> = units(&without(response, &markers)).into_iter().map(|unit| unit.span).collect();
+    let line_breaks: Vec<usize> = response.match_indices('\n').map(|(at, _)| at).collect();
+    // Found by halving: an answer may have as many markers as it has sentences.
     let belongs = |marker: &Marker| {
-        let before = sentences.iter().rfind(|sentence| sentence.start < marker.span.start);
-        let line_start = response[..marker.span.start].rfind('\n').map_or(0, |line_break| line_break + 1);
-        let opens_a_line = response[line_start..marker.span.start].trim().is_empty();
-        let line_end = response[line_start..].find('\n').map_or(response.len(), |length| line_start + length);
-        let behind = || sentences.iter().find(|sentence| (marker.span.end..line_end).contains(&sentence.start));
-        let sentence = if opens_a_line { behind().or(before) } else { before.or_else(behind) };
+        let before = &sentences[..sentences.partition_point(|sentence| sentence.start < marker.span.start)];
+        let next_break = line_breaks.partition_point(|line_break| *line_break < marker.span.start);
+        let line_start = next_break.checked_sub(1).map_or(0, |previous| line_breaks[previous] + 1);
+        let line_end = line_breaks.get(next_break).copied().unwrap_or(response.len());
+        let opens_a_line = response[line_start..marker.span.start].trim_end().is_empty();
+        let behind = &sentences[sentences.partition_point(|sentence| sentence.start < marker.span.end)..];
+        let behind = behind.first().filter(|sentence| sentence.start < line_end);
+        let sentence = if opens_a_line { behind.or(before.last()) } else { before.last().or(behind) };
         sentence.cloned()
     };
     markers.into_iter().map(|marker| (belongs(&marker), marker)).collect()
@@ -90,9 +106,14 @@ fn cited_sentences(response: &str) -> Vec<(Option<Range<usize>>, Marker)> {
 fn without(response: &str, markers: &[Marker]) -> String {
     const SENTENCE_ENDS: [char; 9] = ['.', '!', '?', '…', '。', '!', '?', '"', '”'];
     let mut blanked = String::with_capacity(response.len());
+    let mut ends_sentence = false;
     for marker in markers {
-        blanked.push_str(&response[blanked.len()..marker.span.start]);
-        let ends_sentence = blanked.trim_end().ends_with(SENTENCE_ENDS);
+        let between = &response[blanked.len()..marker.span.start];
+        // Between two markers there may be nothing: then the second stands behind what the first stands behind.
+        if !between.trim_end().is_empty() {
+            ends_sentence = between.trim_end().ends_with(SENTENCE_ENDS);
+        }
+        blanked.push_str(between);
         let blank = if ends_sentence { "\n" } else { " " };
         blanked.push_str(&blank.repeat(marker.span.len()));
     }

@@ -8,6 +8,7 @@ pub(super) fn answered(response: &ChatResponse) {
     let backend = response.backend.to_string();
     let persisted = if response.session_persisted { "true" } else { "false" };
     metrics::counter!("footnote_turns_saved_total", "backend" => backend, "persisted" => persisted).increment(1);
+    metrics::counter!("footnote_answers_total", "finish_reason" => response.finish_reason.to_string()).increment(1);
     for (step, milliseconds) in response.timings_ms.steps() {
         metrics::histogram!("footnote_turn_step_seconds", "step" => step).record(milliseconds / 1e3);
     }

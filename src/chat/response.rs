@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::citations::Citation;
 use super::history::HistoryUse;
-use crate::llm::Usage;
+use crate::llm::{Finish, Usage};
 use crate::sessions::{Backend, Saved};
 use crate::source_document::SourceDocument;
 
@@ -25,6 +25,8 @@ pub struct ChatResponse {
     pub turn_id: Uuid,
     /// `extractive`, or the model's name.
     pub answered_by: String,
+    /// Why the answer ended: anything but `stop` means that it is cut.
+    pub finish_reason: Finish,
     pub abstained: bool,
     pub standalone_question: String,
     pub citations: Vec<Citation>,

@@ -23,6 +23,8 @@ pub struct ApiError {
     detail: String,
     field: Option<String>,
     retry_after_seconds: Option<u64>,
+    /// Something the server depends on failed, whatever the status says of whose turn it is.
+    is_failure: bool,
     cause: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -42,7 +44,8 @@ pub struct Problem<'a> {
 
 impl ApiError {
     fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), field: None, retry_after_seconds: None, cause: None }
+        let is_failure = status.is_server_error();
+        Self { status, code, detail: detail.into(), field: None, retry_after_seconds: None, is_failure, cause: None }
     }
 
     fn caused_by(mut self, cause: impl StdError + Send + Sync + 'static) -> Self {
@@ -52,6 +55,11 @@ impl ApiError {
 
     fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    fn as_failure(mut self) -> Self {
+        self.is_failure = true;
         self
     }
 
@@ -112,6 +120,11 @@ impl ApiError {
 
     pub fn code(&self) -> &'static str {
         self.code
+    }
+
+    /// Whether whoever runs the server should hear of it; if not, it is the client's mistake.
+    pub fn is_failure(&self) -> bool {
+        self.is_failure
     }
 
     /// What to log and never to send: the whole chain of causes.
@@ -246,6 +259,9 @@ impl ApiError {
     }
 }
 
+/// For a model that does not say how long it wants to be left alone.
+const MODEL_PAUSE_SECONDS: u64 = 5;
+
 impl From<llm::Error> for ApiError {
     fn from(error: llm::Error) -> Self {
         let bad_gateway = |detail: &str| Self::new(StatusCode::BAD_GATEWAY, "model_error", detail);
@@ -254,11 +270,28 @@ impl From<llm::Error> for ApiError {
                 let detail = "the model did not answer in time; nothing was saved, so the question can be asked again";
                 Self::new(StatusCode::GATEWAY_TIMEOUT, "model_timeout", detail)
             }
-            llm::Error::RateLimited { .. } => {
-                let detail = "the model is rate limited; nothing was saved, so ask again in a moment";
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "model_rate_limited", detail).retry_after(5)
+            llm::Error::RateLimited { retry_after, .. } => {
+                // Rounded up: a client that comes back early is refused again.
+                let seconds = retry_after.map_or(MODEL_PAUSE_SECONDS, |pause| pause.as_secs_f64().ceil() as u64);
+                let detail = "the model is rate limited; nothing was saved, so ask again after the time in `Retry-After`";
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "model_rate_limited", detail).retry_after(seconds).as_failure()
             }
-            llm::Error::Rejected { .. } => bad_gateway("the model refused this server's key or request; see the log"),
+            llm::Error::Rejected { .. } => {
+                bad_gateway("the model refused this server's key or request; the operator finds the reason in the log")
+            }
+            llm::Error::TooLong { .. } => bad_gateway(
+                "the message, its sources and the conversation are together longer than the model can read; nothing was \
+                 saved, so ask with a smaller `top_k`, with `\"use_history\": false`, or in fewer words",
+            ),
+            llm::Error::Empty(llm::Finish::TokenLimit) => {
+                bad_gateway("the model reached its limit of tokens before the first word of an answer; nothing was saved")
+            }
+            llm::Error::Empty(llm::Finish::Filtered) => {
+                bad_gateway("the model's content filter withheld the whole answer; nothing was saved")
+            }
+            llm::Error::Empty(llm::Finish::Complete) => {
+                bad_gateway("the model answered without a word; nothing was saved, so the question can be asked again")
+            }
             llm::Error::Embedding(_) => Self::embedding_unavailable(),
             llm::Error::Unavailable { .. } => {
                 bad_gateway("the model could not be reached or failed; ask again shortly")

@@ -56,11 +56,12 @@ fn request_id(request: &Request) -> String {
     given.filter(fit).map_or_else(|| Uuid::new_v4().to_string(), ToOwned::to_owned)
 }
 
-/// A failure of the server's own is a warning with its causes; a client's mistake is told on request only.
+/// A failure of the server or of what it depends on is a warning with its causes; a client's mistake is told on request
+/// only.
 pub(super) fn log_failure(error: &ApiError, milliseconds: f64) {
     let status = error.status().as_u16();
     let cause = error.cause_chain();
-    if error.status().is_server_error() {
+    if error.is_failure() {
         tracing::warn!(
             http.status = status,
             error.code = error.code(),

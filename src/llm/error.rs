@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::llm::Finish;
+
 /// What happened below, for the log.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -23,13 +25,21 @@ pub enum Error {
         cause: Cause,
     },
 
-    /// The endpoint understood and refuses: the key, the model's name, the quota or the length of the prompt.
+    /// The endpoint understood and refuses: the key, the model's name, the quota, or something about the request.
     #[error("the model endpoint rejects the request")]
     Rejected(#[source] Cause),
+
+    /// Sources, conversation and question are together longer than the model can read.
+    #[error("the prompt is longer than the model's context")]
+    TooLong(#[source] Cause),
 
     /// What came is not a chat completion.
     #[error("the model endpoint's response cannot be understood")]
     InvalidResponse(#[source] Cause),
+
+    /// The model ended in good order and had not said a word.
+    #[error("the model gave an empty answer ({0})")]
+    Empty(Finish),
 
     /// The answer began and broke off: half an answer is an error, never a short answer.
     #[error("the model's answer broke off")]

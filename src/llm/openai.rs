@@ -5,12 +5,16 @@
 //! chunks in [`completion`].
 
 mod completion;
+mod endpoint;
+mod event_bytes;
 mod options;
 mod retries;
 mod transport;
 
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
 use async_openai::Client;
-use async_openai::config::OpenAIConfig;
 use async_openai::types::chat::{
     ChatCompletionRequestMessage, ChatCompletionRequestSystemMessage, ChatCompletionRequestUserMessage,
     ChatCompletionStreamOptions, CreateChatCompletionRequest,
@@ -19,31 +23,42 @@ use futures::{StreamExt, stream};
 use tokio::time::Instant;
 
 use completion::{Chunk, StreamedCompletion};
+use endpoint::Endpoint;
 pub use options::{InvalidOptions, OpenAiChatOptions, Retries, Timeouts};
 use transport::Transport;
 
 use crate::llm::prompt::{Prompt, PromptTemplates};
 use crate::llm::{Answer, Error, Question};
 
+/// How long an answer vouches for the endpoint when readiness is asked for.
+const CHECKED_FOR: Duration = Duration::from_secs(30);
+
+/// For a check, which asks for no words.
+const LONGEST_CHECK: Duration = Duration::from_secs(10);
+
 /// Built once: its clones share the connections.
 #[derive(Debug, Clone)]
 pub struct OpenAiChat {
-    client: Client<OpenAIConfig>,
+    client: Client<Endpoint>,
     transport: Transport,
     model: String,
     prompt: PromptTemplates,
     timeouts: Timeouts,
     retries: Retries,
+    /// When the endpoint last did what it was asked; none if it failed since.
+    last_answer: Arc<Mutex<Option<Instant>>>,
 }
 
 impl OpenAiChat {
     pub fn new(options: OpenAiChatOptions) -> Result<Self, InvalidOptions> {
-        let OpenAiChatOptions { base_url, api_key, model, prompt, timeouts, retries } = options;
+        let OpenAiChatOptions { base_url, api_key, proxy, model, prompt, timeouts, retries } = options;
         if model.trim().is_empty() {
             return Err(InvalidOptions::NoModel);
         }
-        let transport = Transport::new(&base_url, api_key, timeouts.connect)?;
-        Ok(Self { client: transport.client(), transport, model, prompt, timeouts, retries })
+        let endpoint = Endpoint::new(&base_url, api_key.as_ref())?;
+        let transport = Transport::new(endpoint, proxy.as_ref(), timeouts.connect)?;
+        let client = transport.client();
+        Ok(Self { client, transport, model, prompt, timeouts, retries, last_answer: Arc::default() })
     }
 
     pub fn model(&self) -> &str {
@@ -66,16 +81,28 @@ impl OpenAiChat {
             let first = completion.next().await?;
             Ok((first, completion))
         };
-        let (first, completion) = retries::run(attempt, self.retries, deadline).await?;
+        let begun = retries::run(attempt, self.retries, deadline).await;
+        self.note_answer(begun.is_ok());
+        let (first, completion) = begun?;
         let rest = stream::try_unfold(completion, |mut completion| async move {
             Ok(completion.next().await?.map(|event| (event, completion)))
         });
         Ok(stream::iter(first.map(Ok)).chain(rest).boxed())
     }
 
-    /// The endpoint is reached and takes the key.
+    /// The endpoint is reached and takes the key. One that answered within the last 30 s is not asked again.
     pub async fn check(&self) -> Result<(), Error> {
-        self.transport.check(self.timeouts.first_token).await
+        let last_answer = *self.last_answer.lock().expect("nothing panics holding it");
+        if last_answer.is_some_and(|answer| answer.elapsed() < CHECKED_FOR) {
+            return Ok(());
+        }
+        let checked = self.transport.check(LONGEST_CHECK).await;
+        self.note_answer(checked.is_ok());
+        checked
+    }
+
+    fn note_answer(&self, answered: bool) {
+        *self.last_answer.lock().expect("nothing panics holding it") = answered.then(Instant::now);
     }
 
     async fn open(
@@ -84,11 +111,10 @@ impl OpenAiChat {
         deadline: Instant,
     ) -> Result<StreamedCompletion, Error> {
         let asked = Instant::now();
-        let first_by = deadline.min(asked + self.timeouts.first_token);
         let chat = self.client.chat();
-        let response = tokio::time::timeout_at(first_by, chat.create_stream_byot::<_, Chunk>(request)).await;
+        let response = tokio::time::timeout_at(deadline, chat.create_stream_byot::<_, Chunk>(request)).await;
         let chunks = response.map_err(|_| Error::Timeout { silence: asked.elapsed() })?.map_err(transport::error)?;
-        Ok(StreamedCompletion::new(chunks, first_by, self.timeouts.between_tokens, deadline))
+        Ok(StreamedCompletion::new(chunks, self.timeouts.between_tokens, deadline))
     }
 
     fn request(&self, prompt: Prompt) -> CreateChatCompletionRequest {

@@ -16,7 +16,7 @@ pub struct Standalone {
     pub question: String,
     /// The message needs the conversation to be understood.
     pub depends: bool,
-    /// Why, for `explain`; empty if it stands alone.
+    /// Why; empty if it stands alone.
     pub reasons: Vec<&'static str>,
 }
 
@@ -60,9 +60,11 @@ fn understand(message: &str, before: Option<&Understood>) -> (Standalone, Unders
 /// The question that a dependent message asks, and what it is about.
 fn put_back(message: &str, dependence: &Dependence, before: &Understood) -> (String, Option<String>) {
     if let Some(topic) = &before.topic {
-        if let Some(instead) = dependence.asked_instead(message) {
-            // "What is A?" – "What about B?"
-            return (before.question.replacen(topic.as_str(), instead, 1), Some(instead.to_owned()));
+        // "What is A?" – "What about B?"
+        if let Some(instead) = dependence.asked_instead(message)
+            && let Some(question) = replace_words(&before.question, topic, instead)
+        {
+            return (question, Some(instead.to_owned()));
         }
         if let Some(mention) = dependence.replaceable_mention() {
             return (replace(message, mention, topic), Some(topic.clone()));
@@ -73,6 +75,19 @@ fn put_back(message: &str, dependence: &Dependence, before: &Understood) -> (Str
     let context: String = context.chars().take(LONGEST_CONTEXT_CHARS).collect();
     let separator = if context.ends_with(['?', '.', '!', '?', '。', '!']) { " " } else { ". " };
     (format!("{context}{separator}{message}"), before.topic.clone())
+}
+
+/// `text` with `instead` in the place of `words`, where they first stand as words: the letters of "ai" are also in
+/// "explain".
+fn replace_words(text: &str, words: &str, instead: &str) -> Option<String> {
+    let continues_a_word = |neighbour: Option<char>| neighbour.is_some_and(char::is_alphanumeric);
+    text.match_indices(words).map(|(start, _)| (&text[..start], &text[start + words.len()..])).find_map(
+        |(before, behind)| {
+            let stands_alone =
+                !continues_a_word(before.chars().next_back()) && !continues_a_word(behind.chars().next());
+            stands_alone.then(|| format!("{before}{instead}{behind}"))
+        },
+    )
 }
 
 /// The message with the topic in the place of the word that stands for it, without the connective in front.

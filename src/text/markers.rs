@@ -43,12 +43,18 @@ pub fn without_markers(text: &str) -> String {
     kept
 }
 
+/// As many as an answer can have sources: more numbers in one pair of brackets cite nothing.
+const MOST_NUMBERS: usize = 50;
+
 fn numbers(inside: &str) -> Option<Vec<usize>> {
     let mut numbers = Vec::new();
     for part in inside.split(',') {
         match part.split_once(['-', '–']) {
             None => numbers.push(number(part)?),
             Some((first, last)) => numbers.extend(number(first)?..=number(last)?),
+        }
+        if numbers.len() > MOST_NUMBERS {
+            return None;
         }
     }
     (!numbers.is_empty()).then_some(numbers)
@@ -67,12 +73,13 @@ mod tests {
 
     #[test]
     fn markers_are_numbers_in_brackets() {
-        let cases: [(&str, &[&[usize]]); 9] = [
+        let cases: [(&str, &[&[usize]]); 10] = [
             ("One [1].", &[&[1]]),
             ("Both [1][2], or [1, 2] and [1,2]", &[&[1], &[2], &[1, 2], &[1, 2]]),
             ("From [1-3] and [4–5]", &[&[1, 2, 3], &[4, 5]]),
             ("Missing [17] and [0]", &[&[17], &[0]]),
             ("Not [x], [1a], [], [1984], [ ], [1,], [3-1]", &[]),
+            ("Not [0-999] and not [1-30, 1-30]", &[]),
             ("A link [1](https://a.example)", &[]),
             ("Nested [[2]] and open [3", &[&[2]]),
             ("机器学习[1]。", &[&[1]]),

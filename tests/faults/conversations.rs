@@ -21,7 +21,8 @@ pub(crate) struct Size {
     pub(crate) pause: Duration,
 }
 
-pub(crate) const SMALL: Size = Size { sessions: 12, turns: 6, pause: Duration::from_millis(500) };
+/// A tenth of the turns is a whole number, so that every part of them can be reached.
+pub(crate) const SMALL: Size = Size { sessions: 12, turns: 10, pause: Duration::from_millis(500) };
 pub(crate) const FULL: Size = Size { sessions: 50, turns: 20, pause: Duration::from_secs(5) };
 
 /// What was answered so far.

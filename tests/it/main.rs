@@ -21,6 +21,7 @@ mod documents;
 mod idempotency;
 mod memory;
 mod model;
+mod model_process;
 mod operations;
 mod packaging;
 mod process;

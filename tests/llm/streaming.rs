@@ -1,7 +1,9 @@
 //! Answers that arrive, in the shapes that different servers give them.
 
+use std::time::Duration;
+
 use footnote::llm::abstention::NOT_IN_THE_DOCUMENTS;
-use footnote::llm::{Completion, Event, Finish, OpenAiChatOptions, Usage};
+use footnote::llm::{Completion, Event, Finish, OpenAiChatOptions, Timeouts, Usage};
 use footnote_knowledge::secret::Secret;
 use futures::StreamExt;
 use serde_json::json;
@@ -62,6 +64,24 @@ async fn without_a_key_no_authorization_is_sent() {
 }
 
 #[tokio::test]
+async fn a_user_and_a_password_in_the_base_url_are_sent_when_there_is_no_key() {
+    let server = ModelServer::start();
+    let base_url = server.base_url().replace("http://", "http://user:pw@");
+    let client = answerer(OpenAiChatOptions { base_url, ..options(&server) });
+    ask(&client).await.unwrap();
+    assert_eq!(server.last_request().authorization.as_deref(), Some("Basic dXNlcjpwdw=="));
+}
+
+#[tokio::test]
+async fn a_proxy_is_used_when_it_is_named() {
+    let proxy = ModelServer::start();
+    let named = Some(Secret::new(proxy.base_url().replace("/v1", "")));
+    let base_url = "http://model.invalid/v1".to_owned();
+    ask(&answerer(OpenAiChatOptions { base_url, proxy: named, ..options(&proxy) })).await.unwrap();
+    assert_eq!(proxy.requests().len(), 1);
+}
+
+#[tokio::test]
 async fn a_base_url_may_end_with_a_slash() {
     let server = ModelServer::start();
     let base_url = format!("{}/", server.base_url());
@@ -104,10 +124,35 @@ async fn chunks_may_have_unknown_fields_thoughts_and_reasons() {
 }
 
 #[tokio::test]
-async fn an_answer_at_its_token_limit_says_so() {
+async fn an_answer_that_is_cut_says_so() {
     let server = ModelServer::start();
-    server.then(Reply::events([json!({"choices": [{"delta": {"content": "Programs"}, "finish_reason": "length"}]})]));
-    assert_eq!(ask(&client(&server)).await.unwrap().1.finish, Finish::TokenLimit);
+    for (reason, finish) in [("length", Finish::TokenLimit), ("content_filter", Finish::Filtered)] {
+        server.then(Reply::events([json!({"choices": [{"delta": {"content": "Programs"}, "finish_reason": reason}]})]));
+        assert_eq!(ask(&client(&server)).await.unwrap().1.finish, finish);
+    }
+}
+
+#[tokio::test]
+async fn a_reason_to_finish_may_stand_empty_in_every_chunk_but_the_last() {
+    let server = ModelServer::start();
+    let chunk = |text: &str, reason: &str| json!({"choices": [{"delta": {"content": text}, "finish_reason": reason}]});
+    server.then(Reply::events([chunk("Programs ", ""), chunk("learn.", "null"), chunk("", "length")]));
+    let (pieces, completion) = ask(&client(&server)).await.unwrap();
+    assert_eq!((pieces.concat().as_str(), completion.finish), ("Programs learn.", Finish::TokenLimit));
+}
+
+#[tokio::test]
+async fn a_first_word_is_waited_for_as_long_as_the_answer_may_take() {
+    let server = ModelServer::start();
+    let (words, reply) = Reply::live();
+    server.then(reply);
+    let timeouts = Timeouts { between_tokens: Duration::ZERO, ..Timeouts::default() };
+    let client = answerer(OpenAiChatOptions { timeouts, ..options(&server) });
+    let begun = tokio::spawn(async move { begin(&client).await });
+    server.received(1).await;
+    words.send("At last.".to_owned()).unwrap();
+    let mut answer = begun.await.unwrap().unwrap();
+    assert_eq!(answer.next().await.unwrap().unwrap(), Event::Delta("At last.".to_owned()));
 }
 
 #[tokio::test]
@@ -121,13 +166,17 @@ async fn the_agreed_sentence_is_reported_as_an_abstention() {
 #[tokio::test]
 async fn text_outside_ascii_survives_however_the_network_splits_it() {
     let server = ModelServer::start();
-    let (words, reply) = Reply::live();
-    server.then(reply);
-    for character in "机器学习 🙂é".chars() {
-        words.send(character.to_string()).unwrap();
-    }
-    drop(words);
+    let chunk = r#"{"choices": [{"delta": {"content": "机器学习 🙂é"}, "finish_reason": "stop"}]}"#;
+    server.then(Reply::Raw(format!("data: {chunk}\n\ndata: [DONE]\n\n").into_bytes()));
     assert_eq!(ask(&client(&server)).await.unwrap().0.concat(), "机器学习 🙂é");
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_is_no_part_of_the_answer() {
+    let server = ModelServer::start();
+    let chunk = r#"{"choices": [{"delta": {"content": "Yes."}, "finish_reason": "stop"}]}"#;
+    server.then(Reply::Raw(format!("\u{feff}data: {chunk}\n\ndata: [DONE]\n\n").into_bytes()));
+    assert_eq!(ask(&client(&server)).await.unwrap().0.concat(), "Yes.");
 }
 
 #[tokio::test]

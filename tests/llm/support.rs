@@ -18,6 +18,7 @@ pub(crate) fn options(server: &ModelServer) -> OpenAiChatOptions {
     OpenAiChatOptions {
         base_url: server.base_url().to_owned(),
         api_key: None,
+        proxy: None,
         model: "scripted".to_owned(),
         prompt: PromptTemplates::load(None, None).unwrap(),
         timeouts: Timeouts::default(),

@@ -8,6 +8,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, State};
@@ -37,7 +38,11 @@ pub(crate) enum Reply {
     EndAfter(String),
     /// Refuses with this status, error code and, if given, `Retry-After` in seconds.
     Refuse { status: u16, code: &'static str, retry_after: Option<&'static str> },
-    /// An event stream of exactly these bytes.
+    /// Refuses with this status and this JSON, in which `PROMPT` stands for the message it was sent.
+    RefuseWith { status: u16, body: &'static str },
+    /// Refuses with this status and a body that begins and never ends.
+    RefuseAndStall { status: u16 },
+    /// An event stream of exactly these bytes, each in a piece of its own.
     Raw(Vec<u8>),
     /// An event stream of these `data:` lines, without `[DONE]`.
     Events(Vec<String>),
@@ -93,7 +98,12 @@ struct Shared {
     clients: Mutex<HashSet<SocketAddr>>,
     /// Connections given up by the client while the server was still answering.
     abandoned: watch::Sender<usize>,
+    /// The status of `GET /models`, and how often that was asked for.
+    models: Mutex<(u16, usize)>,
 }
+
+/// Longer than anything here takes on a busy machine, and short enough to notice a hang.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 impl ModelServer {
     /// Answers `Hello. [1]` until told otherwise.
@@ -104,6 +114,7 @@ impl ModelServer {
             requests: watch::Sender::default(),
             clients: Mutex::default(),
             abandoned: watch::Sender::default(),
+            models: Mutex::new((200, 0)),
         });
         let router = Router::new()
             .route("/v1/chat/completions", post(complete))
@@ -149,16 +160,28 @@ impl ModelServer {
         self.shared.clients.lock().expect("no panic while held").len()
     }
 
-    /// Waits until `count` requests have arrived; the caller's test deadline bounds the wait.
+    /// Answers `GET /models` with this status.
+    pub(crate) fn list_models_with(&self, status: u16) {
+        self.shared.models.lock().expect("no panic while held").0 = status;
+    }
+
+    /// How often `GET /models` was asked for.
+    pub(crate) fn models_listed(&self) -> usize {
+        self.shared.models.lock().expect("no panic while held").1
+    }
+
+    /// Waits until `count` requests have arrived.
     pub(crate) async fn received(&self, count: usize) {
         let mut requests = self.shared.requests.subscribe();
-        requests.wait_for(|requests| requests.len() >= count).await.expect("the server is alive");
+        let waiting = tokio::time::timeout(DEADLINE, requests.wait_for(|requests| requests.len() >= count));
+        waiting.await.expect("the requests arrive").expect("the server is alive");
     }
 
     /// Waits until a client has given up an answer that was still being written.
     pub(crate) async fn abandoned(&self) {
         let mut abandoned = self.shared.abandoned.subscribe();
-        abandoned.wait_for(|count| *count > 0).await.expect("the server is alive");
+        let waiting = tokio::time::timeout(DEADLINE, abandoned.wait_for(|count| *count > 0));
+        waiting.await.expect("a client gives up").expect("the server is alive");
     }
 }
 
@@ -171,8 +194,13 @@ impl Drop for ModelServer {
     }
 }
 
-async fn models() -> Json<Value> {
-    Json(json!({"object": "list", "data": [{"id": "scripted", "object": "model"}]}))
+async fn models(State(shared): State<Arc<Shared>>) -> Response {
+    let mut models = shared.models.lock().expect("no panic while held");
+    models.1 += 1;
+    match models.0 {
+        200 => Json(json!({"object": "list", "data": [{"id": "scripted", "object": "model"}]})).into_response(),
+        status => refuse(status, "refused", None),
+    }
 }
 
 async fn complete(
@@ -202,7 +230,23 @@ async fn complete(
         }
         Reply::EndAfter(text) => deltas(stream::iter(words(&text))).boxed(),
         Reply::Refuse { status, code, retry_after } => return refuse(status, code, retry_after),
-        Reply::Raw(bytes) => stream::iter([Ok(Bytes::from(bytes))]).boxed(),
+        Reply::RefuseWith { status, body } => {
+            let status = StatusCode::from_u16(status).expect("a status");
+            let sent = json!(shared.requests.borrow().last().expect("this one").message("user")).to_string();
+            let body = body.replace("PROMPT", sent.trim_matches('"'));
+            return (status, [("content-type", "application/json")], body).into_response();
+        }
+        Reply::RefuseAndStall { status } => {
+            let begun = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"{"))]).chain(stream::pending());
+            return (StatusCode::from_u16(status).expect("a status"), Body::from_stream(begun)).into_response();
+        }
+        Reply::Raw(bytes) => stream::iter(bytes)
+            .then(|byte| async move {
+                // Once pending, so that what was written before is sent by itself.
+                tokio::task::yield_now().await;
+                Ok(Bytes::copy_from_slice(&[byte]))
+            })
+            .boxed(),
         Reply::Events(events) => stream::iter(events).map(|event| Ok(data(&event))).boxed(),
     };
     let watched = Watched { pieces, shared, ended: false };

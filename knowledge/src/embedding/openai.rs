@@ -7,6 +7,10 @@ mod batches;
 mod client;
 mod response;
 
+/// Under which `async-openai` logs. It quotes what it cannot read, which may be text of a document or a conversation, so
+/// nothing of it belongs into a log.
+pub const CLIENT_LOG_TARGET: &str = "async_openai";
+
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -33,6 +37,8 @@ pub struct OpenAiOptions {
     pub base_url: String,
     /// Without one no `Authorization` header is sent.
     pub api_key: Option<Secret>,
+    /// Every request goes through it.
+    pub proxy: Option<Secret>,
     pub model: String,
     /// Numbers in a vector, if known; otherwise [`OpenAiEmbedder::connect`] asks.
     pub dimension: Option<usize>,
@@ -55,6 +61,7 @@ impl OpenAiOptions {
         Self {
             base_url: base_url.into(),
             api_key,
+            proxy: None,
             model: model.into(),
             dimension: None,
             max_tokens: 8191,
@@ -86,7 +93,7 @@ struct Window {
 impl OpenAiEmbedder {
     /// Calls the endpoint once for its dimension, unless that is given.
     pub async fn connect(options: OpenAiOptions) -> Result<Self, Error> {
-        let client = client::connect(&options.base_url, options.api_key.as_ref())?;
+        let client = client::connect(&options.base_url, options.api_key.as_ref(), options.proxy.as_ref())?;
         let tokenizer = spawn_blocking(Tokenizer::cautious).await.map_err(|stopped| Error::Model(stopped.into()))??;
         let dimension = options.dimension.unwrap_or(0);
         let mut embedder = Self { client, options, dimension, tokenizer, last_answer: Mutex::new(None) };

@@ -103,8 +103,22 @@ async fn a_wrong_key_is_not_tried_again() {
     let body = r#"{"error": {"message": "Incorrect API key provided", "type": "invalid_request_error"}}"#;
     let (error, endpoint) = error_of_query([Reply::Status(401, None, body)]).await;
     let Error::Rejected { source } = error else { panic!("{error:?}") };
-    assert_eq!(source.to_string(), "401 Unauthorized: Incorrect API key provided");
+    assert_eq!(source.to_string(), "status 401: the key is not accepted, type invalid_request_error");
     assert_eq!(endpoint.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn no_failure_tells_what_was_sent() {
+    let quoting = [
+        Reply::Status(422, None, r#"{"detail": [{"msg": "too strange", "input": "a secret diagnosis"}]}"#),
+        Reply::Status(400, None, r#"{"error": {"message": "cannot embed: a secret diagnosis"}}"#),
+        Reply::Status(200, None, r#"{"data": "a secret diagnosis"}"#),
+    ];
+    for reply in quoting {
+        let (error, _endpoint) = error_of_query([reply]).await;
+        let told = format!("{error} {error:?}");
+        assert!(!told.contains("diagnosis"), "{told}");
+    }
 }
 
 #[tokio::test]

@@ -131,6 +131,19 @@ fn numbers_without_a_source_are_counted_and_code_cites_nothing() {
 }
 
 #[test]
+fn an_answer_that_repeats_itself_is_checked_up_to_a_limit() {
+    let mut sources = sources();
+    let checked = check(&"It learns from examples [1]. ".repeat(10 * MOST_CITATIONS), &mut sources);
+    assert_eq!(checked.citations.len(), MOST_CITATIONS);
+    let checked = check(
+        &format!("{}Redis keeps sessions. [2]", "It learns from examples [1]. ".repeat(MOST_CITATIONS)),
+        &mut sources,
+    );
+    assert_eq!(checked.citations.len(), MOST_CITATIONS);
+    assert!(sources[1].cited, "what is cited behind the limit is cited");
+}
+
+#[test]
 fn no_response_breaks_the_check() {
     for response in ["", "[1]", "[1][2]\n", "[", "\n\n[1]\n\n", "```\n[1]", "🙂 [1]"] {
         let mut sources = sources();

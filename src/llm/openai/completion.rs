@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_openai::types::stream::StreamResponse;
+use footnote_knowledge::openai_endpoint::Refusal;
 use futures::StreamExt;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -55,8 +56,6 @@ struct ChunkUsage {
 
 pub(super) struct StreamedCompletion {
     chunks: StreamResponse<Chunk>,
-    /// When the first chunk must be there.
-    first_by: Instant,
     between_tokens: Duration,
     deadline: Instant,
     answer: String,
@@ -67,15 +66,9 @@ pub(super) struct StreamedCompletion {
 }
 
 impl StreamedCompletion {
-    pub(super) fn new(
-        chunks: StreamResponse<Chunk>,
-        first_by: Instant,
-        between_tokens: Duration,
-        deadline: Instant,
-    ) -> Self {
+    pub(super) fn new(chunks: StreamResponse<Chunk>, between_tokens: Duration, deadline: Instant) -> Self {
         Self {
             chunks,
-            first_by,
             between_tokens,
             deadline,
             answer: String::new(),
@@ -110,10 +103,11 @@ impl StreamedCompletion {
     async fn next_chunk(&mut self) -> Result<Option<Chunk>, Error> {
         // Counted from now, not from the last chunk: a slow reader is not the model's silence.
         let waiting_since = Instant::now();
-        let next_by = match (self.finish, self.received_any) {
-            (Some(_), _) => waiting_since + PATIENCE_FOR_USAGE,
-            (None, true) => waiting_since + self.between_tokens,
-            (None, false) => self.first_by,
+        let next_by = match self.finish {
+            Some(_) => waiting_since + PATIENCE_FOR_USAGE,
+            // Thinking takes its time, and not every server sends the thoughts.
+            None if self.answer.is_empty() => self.deadline,
+            None => waiting_since + self.between_tokens,
         };
         tokio::time::timeout_at(next_by.min(self.deadline), self.chunks.next())
             .await
@@ -125,8 +119,8 @@ impl StreamedCompletion {
     /// The text of a chunk; counts and the reason to finish are kept.
     fn take(&mut self, chunk: Chunk) -> Result<String, Error> {
         if let Some(error) = chunk.error {
-            let cause = format!("the endpoint reports {error}").into();
-            return Err(if self.answer.is_empty() { Error::Unavailable(cause) } else { Error::Interrupted(cause) });
+            let refusal = Refusal::of_event(&error);
+            return Err(if self.answer.is_empty() { refusal.into() } else { Error::Interrupted(refusal.into()) });
         }
         if let Some(usage) = chunk.usage {
             self.usage.prompt_tokens = usage.prompt_tokens.unwrap_or(self.usage.prompt_tokens);
@@ -134,19 +128,24 @@ impl StreamedCompletion {
         }
         self.received_any |= chunk.choices.is_some();
         let mut piece = String::new();
+        let mut ended = None;
         for choice in chunk.choices.into_iter().flatten() {
             let Delta { content, refusal } = choice.delta.unwrap_or(Delta { content: None, refusal: None });
             if let Some(Text::Text(text)) = content {
                 piece.push_str(&text);
             }
             piece.push_str(refusal.as_deref().unwrap_or_default());
-            if let Some(reason) = choice.finish_reason {
-                self.finish = Some(finish(&reason));
-            }
+            ended = choice.finish_reason.or(ended);
         }
         self.answer.push_str(&piece);
         if self.answer.len() > LONGEST_ANSWER_BYTES {
             return Err(Error::InvalidResponse("the answer is longer than 1 MiB".into()));
+        }
+        match ended.as_deref().map(ending) {
+            None | Some(Ending::NotYet) => {}
+            Some(Ending::Finish(finish)) => self.finish = Some(finish),
+            Some(Ending::Failure) if self.answer.is_empty() => return Err(Error::Unavailable(GAVE_UP.into())),
+            Some(Ending::Failure) => return Err(Error::Interrupted(GAVE_UP.into())),
         }
         Ok(piece)
     }
@@ -160,7 +159,7 @@ impl StreamedCompletion {
             });
         };
         if self.answer.trim().is_empty() {
-            return Err(Error::InvalidResponse(format!("an empty answer, finished as {finish:?}").into()));
+            return Err(Error::Empty(finish));
         }
         self.done = true;
         let abstained = abstention::is_abstention(&self.answer);
@@ -168,11 +167,33 @@ impl StreamedCompletion {
     }
 }
 
-fn finish(reason: &str) -> Finish {
-    match reason {
-        "length" | "max_tokens" => Finish::TokenLimit,
-        "content_filter" => Finish::Filtered,
+const GAVE_UP: &str = "the endpoint ended the answer because it failed";
+
+/// What a server's reason to finish says of the answer.
+enum Ending {
+    /// Some servers write a reason into every chunk, and this into all but the last.
+    NotYet,
+    Finish(Finish),
+    /// The request was given up: what there is of the answer is not the answer.
+    Failure,
+}
+
+fn ending(reason: &str) -> Ending {
+    match reason.to_lowercase().as_str() {
+        "" | "null" => Ending::NotYet,
+        "length" | "max_tokens" | "model_length" => Ending::Finish(Finish::TokenLimit),
+        "content_filter" | "safety" | "sensitive" | "refusal" => Ending::Finish(Finish::Filtered),
+        "abort"
+        | "aborted"
+        | "cancel"
+        | "cancelled"
+        | "canceled"
+        | "error"
+        | "failed"
+        | "network_error"
+        | "timeout"
+        | "insufficient_system_resource" => Ending::Failure,
         // `stop`, and whatever else a server calls an end of its own choosing.
-        _ => Finish::Complete,
+        _ => Ending::Finish(Finish::Complete),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use footnote_knowledge::openai_endpoint::HttpClientError;
 use footnote_knowledge::secret::Secret;
 
 use crate::llm::prompt::PromptTemplates;
@@ -12,29 +13,26 @@ pub struct OpenAiChatOptions {
     pub base_url: String,
     /// Sent as `Authorization: Bearer`; without one, no such header is sent.
     pub api_key: Option<Secret>,
+    /// Every request goes through it.
+    pub proxy: Option<Secret>,
     pub model: String,
     pub prompt: PromptTemplates,
     pub timeouts: Timeouts,
     pub retries: Retries,
 }
 
-/// How long each silence may last. The whole answer is bounded by the deadline given with the question.
+/// How long the endpoint may say nothing. What the whole answer may take, and so the wait for its first word, is the
+/// deadline given with the question: a model may think for long, or have to be loaded from disk.
 #[derive(Debug, Clone, Copy)]
 pub struct Timeouts {
     pub connect: Duration,
-    /// From the request to the first chunk of the response, retries not included.
-    pub first_token: Duration,
+    /// Once the answer has begun.
     pub between_tokens: Duration,
 }
 
 impl Default for Timeouts {
-    /// A local model may load from disk before its first token, and pauses little afterwards.
     fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(5),
-            first_token: Duration::from_secs(60),
-            between_tokens: Duration::from_secs(30),
-        }
+        Self { connect: Duration::from_secs(5), between_tokens: Duration::from_secs(30) }
     }
 }
 
@@ -54,10 +52,9 @@ impl Default for Retries {
 
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidOptions {
-    #[error(
-        "{base_url:?} is not the base URL of an OpenAI-compatible API: {reason}; one looks like http://localhost:11434/v1"
-    )]
-    BaseUrl { base_url: String, reason: String },
+    /// Without the URL itself, since a password may stand in it.
+    #[error("that is not the base URL of an OpenAI-compatible API: {0}; one looks like http://localhost:11434/v1")]
+    BaseUrl(String),
 
     #[error("the API key contains a character that cannot be sent: line breaks, spaces or letters outside ASCII")]
     ApiKey,
@@ -65,6 +62,6 @@ pub enum InvalidOptions {
     #[error("the name of the chat model is empty")]
     NoModel,
 
-    #[error("the HTTP client cannot be set up")]
-    HttpClient(#[source] reqwest::Error),
+    #[error(transparent)]
+    HttpClient(#[from] HttpClientError),
 }

@@ -19,19 +19,23 @@ where
     Attempt: FnMut() -> Attempting,
     Attempting: Future<Output = Result<Value, Error>>,
 {
-    // Jitter keeps the servers that one hiccup of the endpoint hit from coming back all at once.
-    let backoff = ExponentialBuilder::default()
+    attempt
+        .retry(backoff(retries))
+        .when(may_pass)
+        .adjust(|error, delay| {
+            let time_left = deadline.saturating_duration_since(Instant::now());
+            delay.map(|delay| delay.max(asked_delay(error))).filter(|delay| *delay < time_left)
+        })
+        .await
+}
+
+/// Jitter keeps the servers that one hiccup of the endpoint hit from coming back all at once.
+fn backoff(retries: Retries) -> ExponentialBuilder {
+    ExponentialBuilder::default()
         .with_min_delay(retries.first_delay)
         .with_max_delay(retries.longest_delay)
         .with_max_times(retries.limit)
-        .with_jitter();
-    attempt
-        .retry(backoff)
-        .when(may_pass)
-        .adjust(|error, delay| {
-            delay.map(|delay| delay.max(asked_delay(error))).filter(|delay| Instant::now() + *delay < deadline)
-        })
-        .await
+        .with_jitter()
 }
 
 /// Whether the same request may succeed a little later.
@@ -40,7 +44,9 @@ fn may_pass(error: &Error) -> bool {
         Error::Unavailable(_) | Error::RateLimited { .. } | Error::Interrupted(_) => true,
         // The time for it is used up.
         Error::Timeout { .. } => false,
-        Error::Rejected(_) | Error::InvalidResponse(_) | Error::Embedding(_) => false,
+        Error::Rejected(_) | Error::TooLong(_) | Error::InvalidResponse(_) | Error::Empty(_) | Error::Embedding(_) => {
+            false
+        }
     }
 }
 
@@ -51,8 +57,25 @@ fn asked_delay(error: &Error) -> Duration {
         | Error::Unavailable(_)
         | Error::Timeout { .. }
         | Error::Rejected(_)
+        | Error::TooLong(_)
         | Error::InvalidResponse(_)
+        | Error::Empty(_)
         | Error::Interrupted(_)
         | Error::Embedding(_) => Duration::ZERO,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use backon::BackoffBuilder;
+
+    use super::*;
+
+    #[test]
+    fn no_two_servers_wait_the_same() {
+        let waits: HashSet<Vec<Duration>> = (0..5).map(|_| backoff(Retries::default()).build().collect()).collect();
+        assert!(waits.len() > 1, "every server waits {waits:?}");
     }
 }

@@ -96,6 +96,9 @@ const PREPOSITIONS: [&str; 11] =
 /// may mean something named in an earlier one ("What is Redis and who made it").
 const PRONOUNS: [&str; 6] = ["it", "they", "them", "he", "she", "him"];
 
+/// The pronoun that is also a name when it is written in capitals: information technology.
+const NAME_LIKE_A_PRONOUN: &str = "IT";
+
 /// May mean something named in their own clause: "Does Redis lose its data?".
 const POSSESSIVES: [&str; 5] = ["its", "their", "his", "her", "theirs"];
 
@@ -153,21 +156,33 @@ struct Word {
     span: Range<usize>,
     /// A comma, full stop or the like stands in front of it.
     after_punctuation: bool,
+    is_name_like_a_pronoun: bool,
 }
 
 impl Word {
     fn has_meaning(&self) -> bool {
-        !is_function_word(&self.lower) && !GENERIC.contains(&stem(&self.lower))
+        !self.is_function_word() && !GENERIC.contains(&stem(&self.lower))
+    }
+
+    fn is_function_word(&self) -> bool {
+        is_function_word(&self.lower) && !self.is_name_like_a_pronoun
+    }
+
+    fn is_pronoun(&self) -> bool {
+        PRONOUNS.contains(&self.lower.as_str()) && !self.is_name_like_a_pronoun
     }
 }
 
 fn words_of(message: &str) -> Vec<Word> {
+    // Where everything is in capitals, they say nothing.
+    let capitals_count = message.contains(char::is_lowercase);
     let mut end_of_previous = 0;
     let words = message.unicode_word_indices().map(|(start, word)| {
         let span = start..start + word.len();
         let between = &message[std::mem::replace(&mut end_of_previous, span.end)..start];
         let after_punctuation = between.contains([',', ';', ':', '.', '?', '!', '(', '—', '–']);
-        Word { lower: word.to_lowercase().replace('’', "'"), span, after_punctuation }
+        let is_name_like_a_pronoun = capitals_count && word == NAME_LIKE_A_PRONOUN;
+        Word { lower: word.to_lowercase().replace('’', "'"), span, after_punctuation, is_name_like_a_pronoun }
     });
     words.collect()
 }
@@ -195,9 +210,9 @@ fn unnamed_mention(words: &[Word]) -> Option<Mention> {
         }
         let lower = word.lower.as_str();
         let next = words.get(index + 1);
-        let before_noun = next.is_some_and(|next| !next.after_punctuation && !is_function_word(&next.lower));
+        let before_noun = next.is_some_and(|next| !next.after_punctuation && !next.is_function_word());
         let mention = |possessive, replaceable| Some(Mention { span: word.span.clone(), possessive, replaceable });
-        if PRONOUNS.contains(&lower) && !named_in_earlier_clause && !is_empty_it(words, index) {
+        if word.is_pronoun() && !named_in_earlier_clause && !is_empty_it(words, index) {
             return mention(false, true);
         }
         if POSSESSIVES.contains(&lower) && !named_in_earlier_clause && !named_in_this_clause {
@@ -252,7 +267,7 @@ fn is_elliptic_noun(words: &[Word], index: usize) -> bool {
                 Some("which" | "the" | "other" | "first" | "second" | "third" | "last" | "that" | "this")
             ) && words
                 .get(index + 1)
-                .is_none_or(|next| next.after_punctuation || is_function_word(&next.lower) || next.lower.ends_with('s'))
+                .is_none_or(|next| next.after_punctuation || next.is_function_word() || next.lower.ends_with('s'))
         }
         "former" | "latter" | "others" => previous == Some("the"),
         _ => false,

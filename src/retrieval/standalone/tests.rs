@@ -35,6 +35,7 @@ fn where_nothing_can_be_replaced_safely_the_question_before_is_put_in_front() {
         ("How do I install Redis?", "and on Windows?"),
         ("What is machine learning?", "Any examples?"),
         ("What is machine learning?", "What does this method need?"),
+        ("What is machine learning?", "Who needs this IT department?"),
         ("Redis or Memcached?", "Which one is faster?"),
         ("What is Redis used for?", "How does it store data?"),
         ("Does the library open on Sunday?", "In winter?"),
@@ -51,6 +52,8 @@ fn where_nothing_can_be_replaced_safely_the_question_before_is_put_in_front() {
 fn another_thing_asked_about_takes_the_place_of_the_first() {
     assert_eq!(ask(&["What is machine learning?"], "What about deep learning?"), "What is deep learning?");
     assert_eq!(ask(&["How does Redis work?"], "and how about Qdrant"), "How does Qdrant work?");
+    assert_eq!(ask(&["explain ai"], "what about ml?"), "explain ml", "and not the letters of `explain`");
+    assert_eq!(ask(&["What is hat?"], "What about caps?"), "What is caps?");
 }
 
 #[test]
@@ -83,6 +86,8 @@ fn a_message_that_stands_alone_is_not_touched() {
         "15- or 30-year mortgage?",
         "And which port does the Qdrant server listen on by default?",
         "What kind of bread needs no yeast?",
+        "How do I contact IT?",
+        "What does the IT department do?",
         "Thank you!",
         "机器学习是什么?",
         "",
