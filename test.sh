@@ -1,14 +1,21 @@
 #!/usr/bin/env bash
 # Every check of the project: formatting, lints, all tests on real parts, and a smoke of the release binary.
-# Installs what the tests need where it is missing (Debian and Ubuntu); everything else comes with cargo.
+# Installs what the tests need where it is missing (Debian and Ubuntu, rustup); everything else comes with cargo.
+#
+# All of it on the release profile: the dependencies, which take most of the time, are compiled once, and the tests run
+# the very code that is shipped.
 set -euo pipefail
 cd "$(dirname "$0")"
 
 step() { printf '\n== %s\n' "$*"; }
 
-# A variable set for one's own server must not steer the tests.
-unset REDIS_URL OPENAI_API_KEY OPENAI_BASE_URL
+# A variable set for one's own server must not steer the tests, or have them write into its stores. To run the vector
+# stores' conformance suite on a Qdrant server on purpose:
+#     QDRANT_URL=http://127.0.0.1:6334 cargo test --release -p footnote-knowledge --test conformance
+unset REDIS_URL QDRANT_URL OPENAI_API_KEY OPENAI_BASE_URL
 for variable in $(compgen -e FOOTNOTE_ || true); do unset "$variable"; done
+# A proxy is for cargo's downloads; the servers under test are on this machine.
+export NO_PROXY=127.0.0.1,localhost no_proxy=127.0.0.1,localhost
 
 install_missing() {
     local packages=()
@@ -28,21 +35,33 @@ install_missing() {
     DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 $sudo apt-get install -y -qq --no-install-recommends "${packages[@]}"
 }
 
+install_missing_components() {
+    local components=()
+    cargo fmt --version > /dev/null 2>&1 || components+=(rustfmt)
+    cargo clippy --version > /dev/null 2>&1 || components+=(clippy)
+    [ ${#components[@]} -eq 0 ] && return
+    if ! command -v rustup > /dev/null; then
+        echo "missing: ${components[*]}; install them and run this again" >&2
+        exit 1
+    fi
+    rustup component add "${components[@]}"
+}
+
 step "what the tests need"
 install_missing
+install_missing_components
 redis-server --version
 
 step "formatting"
 cargo fmt --all -- --check
 
 step "lints"
-cargo clippy --workspace --all-targets --locked -- -D warnings
+cargo clippy --release --workspace --all-targets --locked -- -D warnings
 
 step "tests"
-cargo test --workspace --locked
+cargo test --release --workspace --locked
 
-step "release build"
+step "smoke of the release binaries"
+# The tests have built them already.
 cargo build --release --workspace --locked
-
-step "smoke of the release binary"
 tools/smoke.sh target/release

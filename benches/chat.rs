@@ -31,17 +31,25 @@ const OPEN_STREAMS: usize = 1000;
 struct Server {
     process: Child,
     url: String,
+    /// Where it runs.
+    _folder: tempfile::TempDir,
 }
 
 impl Server {
     fn start(arguments: &[String]) -> Self {
         let mut command = Command::new(FOOTNOTE);
+        // Neither the settings of one's own server nor a `.env` beside the sources decide what is measured.
+        let folder = tempfile::tempdir().unwrap();
+        command.env_clear().current_dir(folder.path());
+        if let Some(url) = std::env::var_os("QDRANT_URL") {
+            command.env("QDRANT_URL", url);
+        }
         command.args(["serve", "--listen", "127.0.0.1:0", "--log", "warn"]).args(arguments).stdout(Stdio::piped());
         let mut process = command.spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let url = lines.next().unwrap().unwrap().split_whitespace().last().unwrap().to_owned();
         std::thread::spawn(move || lines.for_each(drop));
-        Self { process, url }
+        Self { process, url, _folder: folder }
     }
 
     /// Resident memory in MiB.

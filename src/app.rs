@@ -1,25 +1,23 @@
 //! The server as one thing that is built, bound, run and shut down: [`Application`].
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use axum::serve::ListenerExt;
+use anyhow::Context;
 use tokio::net::TcpListener;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::chat::Chat;
 use crate::cli::ServeOptions;
-use crate::http::{AccessRules, AppState, router};
-use crate::ingesting::Ingesting;
+use crate::http::{AccessRules, AppState, Patience, router};
+use crate::ingesting::{self, Ingesting};
 use crate::library::Library;
 use crate::parts::{self, Parts};
 use crate::retrieval::Retrieval;
 use crate::telemetry::Metrics;
-
-/// After a signal, answers in flight get this long; a container's stop usually allows 30 s in all.
-const LONGEST_SHUTDOWN: Duration = Duration::from_secs(25);
+use crate::{listening, serving};
 
 /// How often the collection is rid of old versions and of chunks that never got their document.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -31,12 +29,15 @@ pub struct Application {
     state: AppState,
     background: TaskTracker,
     stopping: CancellationToken,
+    longest_shutdown: Duration,
 }
 
 impl Application {
     /// Opens what the options name and binds the address. What is merely down at the moment is no error; what only a
     /// person can mend is.
     pub async fn build(options: &ServeOptions) -> anyhow::Result<Self> {
+        let access = AccessRules::new(options.access.keys()?, &options.access.hosts()?);
+        ingesting::check(&options.ingest)?;
         let listener = bind(options).await?;
         let local_addr = listener.local_addr().context("the listening address cannot be read")?;
         let Parts { library, sessions, answerer, chat_options } = parts::open(options).await?;
@@ -47,14 +48,30 @@ impl Application {
             library,
             sessions,
             ingesting: Ingesting::default(),
-            access: AccessRules::new(&options.access.api_key, &options.access.allowed_host),
+            access,
             metrics: Metrics::install()?,
+            patience: Patience::default(),
         };
-        let application =
-            Self { listener, local_addr, state, background: TaskTracker::new(), stopping: CancellationToken::new() };
-        application.ingest(options)?;
+        let application = Self {
+            listener,
+            local_addr,
+            state,
+            background: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            longest_shutdown: Duration::from_secs(options.shutdown_timeout),
+        };
         application.in_background(sweep(application.state.library.clone()));
+        application.in_background(application.state.metrics.clone().upkeep());
+        if !options.ingest.is_empty() {
+            let ingesting = application.state.ingesting.clone();
+            application.in_background(ingesting.run(options.ingest.clone(), application.state.library.clone()));
+        }
         Ok(application)
+    }
+
+    pub fn with_patience(mut self, patience: Patience) -> Self {
+        self.state.patience = patience;
+        self
     }
 
     pub fn local_addr(&self) -> SocketAddr {
@@ -63,32 +80,24 @@ impl Application {
 
     /// Serves until `shutdown` completes; then takes nothing new, finishes and saves the answers in flight, and closes.
     pub async fn run_until(self, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
-        let Self { listener, state, background, stopping, .. } = self;
-        let (chat, sessions) = (state.chat.clone(), state.sessions.clone());
-        let service = router(state).into_make_service_with_connect_info::<SocketAddr>();
-        // A delta is a small packet that must not wait for the next one.
-        let listener = listener.tap_io(|connection| {
-            let _ = connection.set_nodelay(true);
-        });
-
-        let stop = stopping.clone();
-        let announced = async move {
-            shutdown.await;
-            tracing::info!("shutting down: finishing the answers in flight");
-            stop.cancel();
-        };
-        let serving = async { axum::serve(listener, service).with_graceful_shutdown(announced).await };
-        // A client that never closes its connection must not keep the server from stopping.
-        let too_long = async {
-            stopping.cancelled().await;
-            tokio::time::sleep(LONGEST_SHUTDOWN).await;
-        };
+        let Self { listener, state, background, stopping, longest_shutdown, .. } = self;
+        let (chat, sessions, patience) = (state.chat.clone(), state.sessions.clone(), state.patience);
+        let serving = serving::serve(listener, router(state), patience.request_head, stopping.clone());
+        let mut serving = std::pin::pin!(serving);
         tokio::select! {
-            served = serving => served.context("the server stopped serving")?,
-            () = too_long => tracing::warn!("closing connections that did not end by themselves"),
+            () = &mut serving => unreachable!("it serves until it is told to stop"),
+            () = shutdown => {}
         }
 
-        if tokio::time::timeout(LONGEST_SHUTDOWN, chat.finish()).await.is_err() {
+        tracing::info!("shutting down: finishing the answers in flight");
+        // One deadline for all that is waited for: whoever stops the server kills it some time after.
+        let deadline = Instant::now() + longest_shutdown;
+        stopping.cancel();
+        if timeout_at(deadline, serving).await.is_err() {
+            tracing::warn!("closing connections that did not end by themselves");
+        }
+        // Answers whose client has gone are finished, too.
+        if timeout_at(deadline, chat.finish()).await.is_err() {
             tracing::warn!("answers in flight did not finish in time and are not saved");
         }
         background.close();
@@ -107,40 +116,13 @@ impl Application {
             }
         });
     }
-
-    /// Begins to ingest what the options name, if anything.
-    fn ingest(&self, options: &ServeOptions) -> anyhow::Result<()> {
-        if let Some(missing) = options.ingest.iter().find(|path| !path.exists()) {
-            bail!("--ingest {}: there is no such file or folder", missing.display());
-        }
-        if !options.ingest.is_empty() {
-            let ingesting = self.state.ingesting.clone();
-            self.in_background(ingesting.run(options.ingest.clone(), self.state.library.clone()));
-        }
-        Ok(())
-    }
 }
 
 async fn bind(options: &ServeOptions) -> anyhow::Result<TcpListener> {
-    let addresses: Vec<SocketAddr> = tokio::net::lookup_host(&options.listen)
-        .await
-        .with_context(|| format!("--listen {:?} is no HOST:PORT", options.listen))?
-        .collect();
-    let open_to_others = addresses.iter().any(|address| !is_loopback(address.ip()));
-    if open_to_others && options.access.api_key.is_empty() && !options.access.allow_anonymous {
-        bail!(
-            "--listen {} is reachable from other machines and there is no key; set --api-key KEY (or FOOTNOTE_API_KEY), \
-             or --allow-anonymous if everyone who can reach it may read every document",
-            options.listen
-        );
-    }
+    let addresses = listening::addresses(&options.listen, &options.access).await?;
     TcpListener::bind(addresses.as_slice()).await.with_context(|| {
         format!("cannot listen on {}; if another server runs there, choose another port with --listen", options.listen)
     })
-}
-
-fn is_loopback(address: IpAddr) -> bool {
-    address.to_canonical().is_loopback()
 }
 
 async fn sweep(library: Library) {
@@ -150,8 +132,11 @@ async fn sweep(library: Library) {
         every.tick().await;
         // While the collection is not open there is nothing to sweep, and its users log why it is not.
         let Ok(opened) = library.open().await else { continue };
-        if let Err(error) = opened.collection.sweep().await {
+        if let Err(error) = opened.collection.sweep_what_is_due().await {
             tracing::warn!(error = %anyhow::Error::new(error), "old versions of documents could not be swept");
+        }
+        if let Ok(Some(bytes)) = opened.collection.store().log_bytes().await {
+            metrics::gauge!("footnote_vector_log_bytes").set(bytes as f64);
         }
     }
 }

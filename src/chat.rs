@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::SendError};
 use tokio_util::task::TaskTracker;
-use tracing::{Instrument, info_span};
+use tracing::{Instrument, error_span, info_span};
 
 pub use request::{InvalidQuestion, InvalidTopK, Question, TopK, TurnRequest};
 pub use response::{ChatResponse, Timings, TurnEvent};
@@ -75,7 +75,8 @@ impl Chat {
         // Unbounded, since a slow listener must not hold up the save; what it can hold is one answer.
         let (events, heard) = mpsc::unbounded_channel();
         let chat = Arc::clone(&self.0);
-        let span = info_span!("turn");
+        // Like the request's: of the highest level, so that a task of its own does not lose the request's id.
+        let span = error_span!("turn");
         self.0.turns.spawn(
             async move {
                 let last = match chat.answer_once(request, &events).await {
@@ -92,8 +93,11 @@ impl Chat {
                         TurnEvent::Failed(error)
                     }
                 };
-                // Nobody listening is no failure: the turn was saved all the same.
-                let _ = events.send(last);
+                // Nobody listening is no failure of a turn that was saved. Of one that was not, only the log can tell.
+                if let Err(SendError(TurnEvent::Failed(error))) = events.send(last) {
+                    let cause = format!("{:#}", anyhow::Error::new(error));
+                    tracing::warn!(error.cause = cause, "a turn failed after its client had gone, and is not saved");
+                }
             }
             .instrument(span),
         );

@@ -1,10 +1,17 @@
 //! The command line of `footnote`: one struct per concern, each field with its variable and default.
 
+mod access;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use footnote_knowledge::options::{EmbeddingOptions, OpenAiOptions, StoreOptions};
 use footnote_knowledge::secret::Secret;
+
+pub use access::{AccessOptions, check_key};
+
+/// A hundred years: "for ever" in a number, which clocks can still add up.
+const MOST_SECONDS: u64 = 100 * 365 * 86_400;
 
 /// Answers questions from your own documents, shows the passages it used, and remembers the conversation.
 #[derive(Debug, Parser)]
@@ -37,9 +44,13 @@ pub struct ServeOptions {
     #[arg(long, env = "FOOTNOTE_LISTEN", value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
     pub listen: String,
 
-    /// Ingest these files and folders at start, while already listening (repeatable)
-    #[arg(long, env = "FOOTNOTE_INGEST", value_name = "PATH", value_delimiter = ',')]
+    /// Ingest this file or folder at start, while already listening (repeatable; in the variable separated by commas)
+    #[arg(long, env = "FOOTNOTE_INGEST", value_name = "PATH")]
     pub ingest: Vec<PathBuf>,
+
+    /// Longest time that a stop waits for the answers in flight, in seconds
+    #[arg(long, env = "FOOTNOTE_SHUTDOWN_TIMEOUT", value_name = "SECONDS", default_value_t = 25, value_parser = clap::value_parser!(u64).range(..=86_400))]
+    pub shutdown_timeout: u64,
 
     #[command(flatten)]
     pub access: AccessOptions,
@@ -55,23 +66,6 @@ pub struct ServeOptions {
     pub model: ModelOptions,
     #[command(flatten)]
     pub log: LogOptions,
-}
-
-/// Who may come in.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Access")]
-pub struct AccessOptions {
-    /// Key that clients send as `Authorization: Bearer KEY` (repeatable; in the variable separated by commas)
-    #[arg(long, env = "FOOTNOTE_API_KEY", value_name = "KEY", value_delimiter = ',', hide_env_values = true)]
-    pub api_key: Vec<Secret>,
-
-    /// Listen beyond loopback without a key
-    #[arg(long, env = "FOOTNOTE_ALLOW_ANONYMOUS")]
-    pub allow_anonymous: bool,
-
-    /// Host name under which this server is reached, besides IP addresses and localhost (repeatable)
-    #[arg(long, env = "FOOTNOTE_ALLOWED_HOST", value_name = "HOST", value_delimiter = ',')]
-    pub allowed_host: Vec<String>,
 }
 
 /// Where conversations are kept.
@@ -92,11 +86,11 @@ pub struct SessionOptions {
     pub redis_ca: Option<PathBuf>,
 
     /// Longest wait for one call to Redis, in milliseconds
-    #[arg(long, env = "FOOTNOTE_REDIS_TIMEOUT", value_name = "MS", default_value_t = 250, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, env = "FOOTNOTE_REDIS_TIMEOUT", value_name = "MS", default_value_t = 250, value_parser = clap::value_parser!(u64).range(1..=60_000))]
     pub redis_timeout: u64,
 
     /// Seconds a session lives after its last use; 0 keeps it for ever
-    #[arg(long, env = "FOOTNOTE_SESSION_TTL", value_name = "SECONDS", default_value_t = 3600)]
+    #[arg(long, env = "FOOTNOTE_SESSION_TTL", value_name = "SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(..=MOST_SECONDS))]
     pub session_ttl: u64,
 
     /// Messages of the conversation that go into the prompt
@@ -192,7 +186,7 @@ pub struct ModelOptions {
     pub system_prompt: Option<PathBuf>,
 
     /// Longest time a chat model may take for one answer, from the question to the last word, in seconds
-    #[arg(long, env = "FOOTNOTE_MODEL_TIMEOUT", value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, env = "FOOTNOTE_MODEL_TIMEOUT", value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub model_timeout: u64,
 
     /// Longest silence of a chat model after the first word of its answer, in seconds; before it, only
@@ -218,6 +212,7 @@ impl ModelOptions {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Logging")]
 pub struct LogOptions {
+    /// Form of the log: lines for people, or one JSON object per line
     #[arg(long, env = "FOOTNOTE_LOG_FORMAT", value_enum, value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
 
@@ -238,11 +233,11 @@ pub struct ChatClientOptions {
     #[arg(long, env = "FOOTNOTE_SERVER", value_name = "URL", default_value = "http://127.0.0.1:8080")]
     pub server: String,
 
-    /// Key of that server
+    /// Key of that server; where the variable holds several, as the server's own may, the first is used
     #[arg(long, env = "FOOTNOTE_API_KEY", value_name = "KEY", hide_env_values = true)]
-    pub api_key: Option<Secret>,
+    pub api_key: Vec<Secret>,
 
     /// Conversation to continue; without it a new one is begun
-    #[arg(long, env = "FOOTNOTE_USER_ID", value_name = "ID")]
+    #[arg(long, env = "FOOTNOTE_USER_ID", value_name = "ID", hide_env_values = true)]
     pub user_id: Option<String>,
 }

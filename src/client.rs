@@ -7,7 +7,7 @@ mod server;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 use uuid::Uuid;
@@ -58,9 +58,22 @@ pub fn chat(runtime: &Runtime, options: &ChatClientOptions) -> anyhow::Result<Ex
 
 /// Prints the answer as it comes and returns its sources.
 async fn ask(server: &Server, user_id: &str, question: &str) -> anyhow::Result<Vec<SourceDocument>> {
-    let mut answer = server.ask(user_id, question).await?;
+    let answer = server.ask(user_id, question).await?;
+    print!("Bot: ");
+    let response = show_as_it_comes(answer).await;
+    // Whatever comes next, an error too, begins on a line of its own.
+    println!();
+    let response = response?;
+    let sources: Vec<SourceDocument> = serde_json::from_value(response["source_documents"].clone())?;
+    show_cut(&response);
+    show_cited(&sources);
+    show_persistence(&response);
+    Ok(sources)
+}
+
+/// The whole response, after its words were printed.
+async fn show_as_it_comes(mut answer: impl Stream<Item = anyhow::Result<Heard>> + Unpin) -> anyhow::Result<Value> {
     let mut stdout = io::stdout();
-    write!(stdout, "Bot: ")?;
     stdout.flush()?;
     while let Some(heard) = answer.next().await {
         match heard? {
@@ -68,18 +81,10 @@ async fn ask(server: &Server, user_id: &str, question: &str) -> anyhow::Result<V
                 write!(stdout, "{text}")?;
                 stdout.flush()?;
             }
-            Heard::Done(response) => {
-                writeln!(stdout)?;
-                show_cut(&response);
-                let sources: Vec<SourceDocument> = serde_json::from_value(response["source_documents"].clone())?;
-                show_cited(&sources);
-                show_persistence(&response);
-                return Ok(sources);
-            }
+            Heard::Done(response) => return Ok(response),
             Heard::Sources => {}
         }
     }
-    writeln!(stdout)?;
     anyhow::bail!("the server closed the connection before the answer was complete")
 }
 

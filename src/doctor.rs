@@ -1,5 +1,6 @@
 //! `footnote doctor`: looks at everything that `serve` with the same options would use, and says what to do about what
-//! is wrong. Exit status 0 when nothing is, 1 otherwise.
+//! is wrong. Exit status 0 when nothing is, 1 otherwise. It makes the data folder and the empty stores in it if
+//! there are none, to see that it can; it makes no collection, and changes nothing in Qdrant and Redis.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use crate::library::{self, Library};
 use crate::parts::{self, Journaling};
 use crate::sessions::{self, Diagnosis, Severity};
 use crate::welcome::hosts_receiving_text;
+use crate::{ingesting, listening};
 
 /// What was found about one part.
 enum Finding {
@@ -28,7 +30,10 @@ pub async fn examine(options: &ServeOptions) -> anyhow::Result<ExitCode> {
     let mut findings = vec![("documents", documents(&library).await)];
     findings.extend(sessions(options).await.into_iter().map(|finding| ("sessions", finding)));
     findings.push(("model", model(options, built_in).await));
-    findings.push(("access", access(options)));
+    if !options.ingest.is_empty() {
+        findings.push(("ingest", ingest(options)));
+    }
+    findings.push(("access", access(options).await.unwrap_or_else(|error| Finding::Wrong(format!("{error:#}")))));
     findings.push(("text goes to", receivers(options)));
 
     let mut anything_wrong = false;
@@ -47,30 +52,39 @@ pub async fn examine(options: &ServeOptions) -> anyhow::Result<ExitCode> {
 }
 
 async fn documents(library: &Library) -> Finding {
-    let opened = match library.open().await {
-        Ok(opened) => opened,
-        Err(error) => return unopened(&error),
+    let opened = match library.look().await {
+        Ok(Some(opened)) => opened,
+        Ok(None) => return empty(library),
+        Err(error) => return unopened(error),
     };
-    if let Err(error) = library.check().await {
+    if let Err(error) = opened.check().await {
         return Finding::Wrong(chain(error));
     }
     match opened.collection.document_count().await {
-        Ok(0) => Finding::Advice(format!(
-            "{} works and is empty: `ingest PATH` or `serve --ingest PATH` brings documents in",
-            library.kind()
-        )),
-        Ok(count) => Finding::Fine(format!("{}, {count} documents in `{}`", library.kind(), opened.collection.name())),
+        Ok(0) => empty(library),
+        Ok(count) => {
+            let log = match opened.collection.store().log_bytes().await {
+                Ok(Some(bytes)) => format!(", {} MiB of write-ahead log", bytes >> 20),
+                Ok(None) | Err(_) => String::new(),
+            };
+            Finding::Fine(format!("{}, {count} documents in `{}`{log}", library.kind(), opened.collection.name()))
+        }
         Err(error) => Finding::Wrong(chain(error)),
     }
 }
 
+fn empty(library: &Library) -> Finding {
+    let kind = library.kind();
+    Finding::Advice(format!("{kind} works and is empty: `ingest PATH` or `serve --ingest PATH` brings documents in"))
+}
+
 /// A folder in use is what a running server looks like from outside, and no defect.
-fn unopened(error: &Arc<library::Error>) -> Finding {
-    match error.as_ref() {
+fn unopened(error: library::Error) -> Finding {
+    match &error {
         library::Error::Collection(collection::Error::Store(vector_store::Error::InUse { folder })) => {
             Finding::Advice(format!("{} is in use by a running server; GET /readyz tells how it is", folder.display()))
         }
-        library::Error::Collection(_) | library::Error::Embedding(_) => Finding::Wrong(chain(Arc::clone(error))),
+        library::Error::Collection(_) | library::Error::Embedding(_) => Finding::Wrong(chain(error)),
     }
 }
 
@@ -115,12 +129,24 @@ async fn model(options: &ServeOptions, built_in: Option<Arc<Embedder>>) -> Findi
     }
 }
 
-fn access(options: &ServeOptions) -> Finding {
-    match (options.access.api_key.len(), options.access.allow_anonymous) {
-        (0, true) => Finding::Advice(format!("whoever reaches {} may read every document", options.listen)),
-        (0, false) => Finding::Fine(format!("no key: only loopback addresses may be listened on ({})", options.listen)),
-        (keys, _) => Finding::Fine(format!("{keys} API key(s)")),
+fn ingest(options: &ServeOptions) -> Finding {
+    match ingesting::check(&options.ingest) {
+        Ok(()) => Finding::Fine(format!("{} file(s) or folder(s) to ingest at start", options.ingest.len())),
+        Err(error) => Finding::Wrong(format!("{error:#}")),
     }
+}
+
+/// An error is what keeps the server from starting.
+async fn access(options: &ServeOptions) -> anyhow::Result<Finding> {
+    let ServeOptions { listen, access, .. } = options;
+    access.hosts()?;
+    let keys = access.keys()?.len();
+    let open_to_others = listening::is_open_to_others(&listening::addresses(listen, access).await?);
+    Ok(match (keys, open_to_others) {
+        (0, true) => Finding::Advice(format!("no key: whoever reaches {listen} may read every document")),
+        (0, false) => Finding::Fine(format!("no key needed: {listen} is reached from this machine only")),
+        (keys, _) => Finding::Fine(format!("{keys} API key(s)")),
+    })
 }
 
 fn receivers(options: &ServeOptions) -> Finding {

@@ -9,6 +9,7 @@ mod error;
 mod health;
 mod observe;
 mod path;
+mod patience;
 mod search;
 mod sessions;
 
@@ -21,6 +22,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 pub use access::AccessRules;
 pub use error::ApiError;
+pub use patience::Patience;
 
 use crate::chat::Chat;
 use crate::ingesting::Ingesting;
@@ -39,6 +41,7 @@ pub struct AppState {
     pub ingesting: Ingesting,
     pub access: AccessRules,
     pub metrics: Metrics,
+    pub patience: Patience,
 }
 
 pub fn router(state: AppState) -> Router {

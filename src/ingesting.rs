@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use anyhow::anyhow;
+use footnote_ingest::discover::{self, RootError};
 use footnote_ingest::{Event, IngestOptions, Outcome, Report, ingest};
 use serde::Serialize;
 
-use crate::library::{Library, Opened};
+use crate::library::{self, Library, Opened};
 
 /// How often a vector store that is not there yet is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
@@ -24,9 +26,22 @@ pub struct IngestingState {
     pub files_done: usize,
     pub files_failed: usize,
     pub chunks: usize,
-    /// Why it stopped before the end, if it did.
+    /// Why it cannot begin, or what it waits for while it is running, or why it stopped before the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// Whether `paths` can be ingested together, before anything is opened.
+pub fn check(paths: &[PathBuf]) -> anyhow::Result<()> {
+    discover::roots(paths, None).map(drop).map_err(|error| match error {
+        RootError::Missing(_) | RootError::Unreadable { .. } => anyhow!("--ingest: {error}"),
+        RootError::Nameless(_)
+        | RootError::InvalidName(_)
+        | RootError::SameName { .. }
+        | RootError::NameTaken { .. } => {
+            anyhow!("--ingest: {error} (--root-name is an option of the `ingest` program)")
+        }
+    })
 }
 
 impl Ingesting {
@@ -35,20 +50,62 @@ impl Ingesting {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Ingests `paths` as soon as the library can be opened, to the end.
-    pub async fn run(self, paths: Vec<PathBuf>, library: Library) {
+    /// Ingests `paths` as soon as the library can be opened, to the end. It counts as running from now on.
+    pub fn run(self, paths: Vec<PathBuf>, library: Library) -> impl Future<Output = ()> + Send {
         self.update(|state| state.running = true);
-        let opened = opened(&library).await;
-        let progress = |event| self.update(|state| state.note(&event));
-        let outcome = ingest(&paths, &opened.collection, &opened.embedder, &IngestOptions::default(), progress).await;
-        match &outcome {
-            Ok(report) => log(report),
-            Err(error) => tracing::error!(error = error as &dyn std::error::Error, "the ingest stopped before its end"),
-        }
+        self.run_to_the_end(paths, library)
+    }
+
+    async fn run_to_the_end(self, paths: Vec<PathBuf>, library: Library) {
+        let opened = self.opened(&library).await;
+        let progress = |event| {
+            log_event(&event);
+            self.update(|state| state.note(&event));
+        };
+        // Nobody is there to start it again, and `/readyz` tells what it waits for.
+        let options = IngestOptions { longest_outage: Duration::MAX, ..IngestOptions::default() };
+        let outcome = ingest(&paths, &opened.collection, &opened.embedder, &options, progress).await;
+        let error = match outcome {
+            Ok(report) => {
+                log_report(&report);
+                None
+            }
+            Err(stopped) => {
+                let error = format!("{:#}", anyhow::Error::new(stopped.error));
+                tracing::error!(error, "the ingest stopped before its end");
+                Some(error)
+            }
+        };
         self.update(|state| {
             state.running = false;
-            state.error = outcome.err().map(|error| format!("{:#}", anyhow::Error::new(error)));
+            state.error = error;
         });
+    }
+
+    /// Waits for a store that is not there yet; nobody else is kept waiting by that.
+    async fn opened<'a>(&self, library: &'a Library) -> &'a Opened {
+        loop {
+            match library.open().await {
+                Ok(opened) => {
+                    self.update(|state| state.error = None);
+                    return opened;
+                }
+                Err(error) => self.cannot_begin(&error),
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+    }
+
+    /// What passes by itself is told by whoever waits for it; what does not is logged once.
+    fn cannot_begin(&self, error: &Arc<library::Error>) {
+        if error.is_transient() {
+            return;
+        }
+        let text = format!("{:#}", anyhow::Error::new(Arc::clone(error)));
+        if self.state().is_some_and(|state| state.error.as_ref() != Some(&text)) {
+            tracing::error!(error = text, "the ingest cannot begin");
+            self.update(|state| state.error = Some(text));
+        }
     }
 
     fn update(&self, change: impl FnOnce(&mut IngestingState)) {
@@ -64,6 +121,8 @@ impl IngestingState {
             Event::DiscoveryDone { files } => self.files_found = *files,
             Event::Chunked { .. } => {}
             Event::Embedded { chunks } => self.chunks += chunks,
+            Event::Waiting { reason } => self.error = Some(reason.clone()),
+            Event::Resumed => self.error = None,
             Event::FileDone { outcome, .. } => {
                 self.files_done += 1;
                 self.files_failed += usize::from(matches!(outcome, Outcome::Failed { .. }));
@@ -72,21 +131,24 @@ impl IngestingState {
     }
 }
 
-/// Waits for a store that is not there yet; nobody else is kept waiting by that.
-async fn opened(library: &Library) -> &Opened {
-    loop {
-        if let Ok(opened) = library.open().await {
-            return opened;
+/// A file that is not in the collection afterwards is named as soon as that is known.
+fn log_event(event: &Event) {
+    let (source, outcome) = match event {
+        Event::FileDone { source, outcome } => (source, outcome),
+        Event::Waiting { reason } => return tracing::warn!(reason, "the ingest waits"),
+        Event::Resumed => return tracing::info!("the ingest goes on"),
+        Event::Discovered { .. } | Event::DiscoveryDone { .. } | Event::Chunked { .. } | Event::Embedded { .. } => {
+            return;
         }
-        tokio::time::sleep(ASK_AGAIN).await;
+    };
+    match outcome {
+        Outcome::Failed { reason, advice } => tracing::warn!(source, reason, advice, "a file could not be ingested"),
+        Outcome::Skipped { reason } => tracing::info!(source, reason, "a file was skipped"),
+        Outcome::Added { .. } | Outcome::Updated { .. } | Outcome::Unchanged => {}
     }
 }
 
-fn log(report: &Report) {
-    for failure in &report.failed {
-        let (source, reason, advice) = (&failure.source, &failure.reason, &failure.advice);
-        tracing::warn!(source, reason, advice, "a file could not be ingested");
-    }
+fn log_report(report: &Report) {
     tracing::info!(
         files = report.files,
         added = report.added,

@@ -7,13 +7,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use footnote_knowledge::collection::{self, Collection};
-use footnote_knowledge::connect::{open_collection, open_embedder};
+use footnote_knowledge::connect::{find_collection, open_collection, open_embedder};
 use footnote_knowledge::embedding::{self, Embedder};
-use footnote_knowledge::options::{EmbeddingOptions, OpenAiOptions, StoreOptions};
+use footnote_knowledge::options::{EmbedderKind, EmbeddingOptions, OpenAiOptions, StoreOptions};
 use tokio::sync::{Mutex, OnceCell};
 
 /// How long a failed opening is remembered, so that an outage does not cost every request a connection attempt.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How long the start of a server waits for what is elsewhere and does not answer.
+const PATIENCE_AT_START: Duration = Duration::from_secs(1);
 
 /// The embedder and the collection it fills; cheap to clone.
 #[derive(Clone)]
@@ -101,21 +104,61 @@ impl Library {
         })
     }
 
+    /// The opening when a server starts. An error is one that only a person can mend; what is down at the moment is
+    /// opened as soon as it is back, and what is elsewhere and slow keeps nobody from starting.
+    pub async fn open_at_start(&self) -> Result<(), Arc<Error>> {
+        let library = self.clone();
+        // A task of its own goes on when it is not waited for any longer.
+        let opening = tokio::spawn(async move { library.open().await.map(drop) });
+        let longest = if self.0.options.is_elsewhere() { PATIENCE_AT_START } else { Duration::MAX };
+        let why_not = match tokio::time::timeout(longest, opening).await {
+            Ok(opened) => match opened.expect("opening does not panic") {
+                Ok(()) => return Ok(()),
+                Err(error) if error.needs_a_person_before_start() => return Err(error),
+                Err(error) => format!("{:#}", anyhow::Error::new(error)),
+            },
+            Err(_) => "no answer so far".to_owned(),
+        };
+        tracing::warn!(error = why_not, "documents cannot be searched yet");
+        Ok(())
+    }
+
+    /// Both parts for one who only looks: nothing is made, and none is returned where there is no collection yet.
+    pub async fn look(&self) -> Result<Option<Opened>, Error> {
+        let options = &self.0.options;
+        let embedder = options.embedder().await?;
+        let collection = find_collection(&options.store, &embedder).await?;
+        Ok(collection.map(|collection| Opened { embedder, collection }))
+    }
+
     /// Whether documents can be searched right now.
     pub async fn check(&self) -> Result<(), Arc<Error>> {
-        let opened = self.open().await?;
-        opened.embedder.check().await.map_err(|error| Arc::new(error.into()))?;
-        opened.collection.check().await.map_err(|error| Arc::new(error.into()))
+        self.open().await?.check().await.map_err(Arc::new)
+    }
+}
+
+impl Opened {
+    pub async fn check(&self) -> Result<(), Error> {
+        self.embedder.check().await?;
+        Ok(self.collection.check().await?)
     }
 }
 
 impl LibraryOptions {
     async fn open(&self) -> Result<Opened, Error> {
-        let embedder = match &self.embedder {
-            Some(embedder) => Arc::clone(embedder),
-            None => Arc::new(open_embedder(&self.embedding, &self.openai).await?),
-        };
+        let embedder = self.embedder().await?;
         let collection = open_collection(&self.store, &embedder).await?;
         Ok(Opened { embedder, collection })
+    }
+
+    fn is_elsewhere(&self) -> bool {
+        self.store.qdrant_url.is_some() || self.embedding.embedder == EmbedderKind::Openai
+    }
+
+    async fn embedder(&self) -> Result<Arc<Embedder>, Error> {
+        match &self.embedder {
+            Some(embedder) => Ok(Arc::clone(embedder)),
+            None => Ok(Arc::new(open_embedder(&self.embedding, &self.openai).await?)),
+        }
     }
 }

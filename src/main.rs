@@ -1,14 +1,16 @@
 //! `footnote`: parse, trace, build, bind, serve.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use footnote::app::Application;
 use footnote::cli::{Cli, Command, ServeOptions, SessionsCommand};
 use footnote::{client, doctor, session_files, signals, telemetry, welcome};
-use footnote_knowledge::options;
+use footnote_knowledge::{options, tls};
 
 fn main() -> ExitCode {
     let cli: Cli = options::parse();
+    tls::choose_library();
     let runtime = tokio::runtime::Runtime::new().expect("the operating system gives threads");
     let outcome = match cli.command {
         None => runtime.block_on(serve(&cli.serve)),
@@ -18,6 +20,8 @@ fn main() -> ExitCode {
         Some(Command::Sessions(SessionsCommand::Import(options))) => runtime.block_on(session_files::import(&options)),
         Some(Command::Doctor(options)) => runtime.block_on(doctor::examine(&options)),
     };
+    // A file that is still being parsed for an ingest is not waited for.
+    runtime.shutdown_timeout(Duration::from_secs(1));
     match outcome {
         Ok(code) => code,
         Err(error) => {
@@ -30,8 +34,12 @@ fn main() -> ExitCode {
 async fn serve(options: &ServeOptions) -> anyhow::Result<ExitCode> {
     telemetry::start_tracing(&options.log)?;
     // Before anyone is told that the server is there, so that it ends in order from then on.
-    let shutdown = signals::shutdown()?;
-    let application = Application::build(options).await?;
+    let mut shutdown = Box::pin(signals::shutdown()?);
+    let application = tokio::select! {
+        built = Application::build(options) => built?,
+        // What is slow to open must not keep it from stopping.
+        () = &mut shutdown => return Ok(ExitCode::SUCCESS),
+    };
     welcome::print(options, application.local_addr());
     application.run_until(shutdown).await?;
     Ok(ExitCode::SUCCESS)

@@ -31,12 +31,7 @@ pub(crate) async fn open(options: &ServeOptions) -> anyhow::Result<Parts> {
     let library = library(options, built_in.clone());
     let answerer = answerer(options, built_in.clone())?;
     let sessions = sessions(&options.sessions, &options.store.data_dir, Journaling::On).await?;
-    if let Err(error) = library.open().await {
-        if error.needs_a_person_before_start() {
-            return Err(anyhow::Error::new(error));
-        }
-        tracing::warn!(error = format!("{:#}", anyhow::Error::new(error)), "documents cannot be searched yet");
-    }
+    library.open_at_start().await?;
     let chat_options = ChatOptions {
         history: HistoryWindow {
             messages: options.sessions.history_messages,

@@ -4,6 +4,7 @@
 //! (`redis`, `embedded`, `memory`) keep one contract, that of [`store`]; turns that a store could not take wait in
 //! [`pending`] and, for Redis, on disk in [`journal`]. Which messages go into a prompt is decided in `chat`, what an HTTP client sees of an error in `http`.
 
+mod database_file;
 mod diagnosis;
 mod embedded;
 mod error;
@@ -15,23 +16,22 @@ mod locks;
 mod memory;
 mod message;
 mod options;
+mod outage;
 mod pending;
 mod ram;
 mod record;
-mod redb_file;
 mod redis;
 mod replay;
+mod reservations;
 mod session;
 mod store;
 mod stored_sources;
 mod transfer;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -48,14 +48,15 @@ pub use self::redis::LOG_TARGET as REDIS_LOG_TARGET;
 use self::redis::RedisStore;
 use embedded::EmbeddedStore;
 use idempotency::InFlight;
-use journal::{Journal, LeftTurn};
+use journal::Journal;
 use listing::{Position, whole_seconds};
 use locks::Locks;
 use memory::MemoryStore;
-use pending::{PendingTurns, Waiting};
+use outage::open_journal;
+use pending::PendingTurns;
 use ram::{RamCopies, RamCopy};
 use replay::Replayer;
-use store::{Append, Appended, Held, Messages, Present, Read, ReadRequest, Store};
+use store::{Append, Appended, Messages, Present, Read, ReadRequest, Store};
 
 /// How long the end of the server may wait for a store that is down.
 const LAST_CHANCE: Duration = Duration::from_secs(3);
@@ -150,46 +151,6 @@ impl Sessions {
                 let seen = copy.as_ref().map_or(Seen::NOTHING, |copy| copy.seen());
                 self.inner.loaded(key, copy.as_deref(), seen, history)
             }
-        }
-    }
-
-    /// Holds the request's key for `life`, which must be longer than the turn may take, or says what became of the
-    /// request before. While the store is down, this server goes by what it knows itself.
-    ///
-    /// Keep what is reserved until the turn is appended; after a failure give it to [`Sessions::release`].
-    pub async fn reserve(&self, key: &SessionKey, request: &IdempotentRequest, life: Duration) -> Reservation {
-        let inner = &self.inner;
-        let reserved = match inner.in_flight.hold(key, request) {
-            Ok(reserved) => reserved,
-            Err(held) => return held,
-        };
-        let _lock = inner.locks.lock(key).await;
-        // What still waits after it is looked at first.
-        let _ = inner.replay(key).await;
-        let held = match inner.pending.answer(key, &request.key) {
-            Some((answer, waiting)) => {
-                let stored = inner.ram.get(key).await.map_or(0, |copy| copy.seq());
-                let saved = in_memory(stored + waiting);
-                return inner.answered(Held::by(answer, request, 0), reserved, saved);
-            }
-            None => inner.store.reserve(&reserved, life).await,
-        };
-        match held {
-            Ok(held) => {
-                let seq = if let Held::Answered { seq, .. } = held { seq } else { 0 };
-                inner.answered(held, reserved, inner.acknowledged(seq))
-            }
-            Err(error) => {
-                log(&error, "cannot look up an idempotency key; it holds in this server only");
-                Reservation::Reserved(reserved)
-            }
-        }
-    }
-
-    /// Frees the key of a request whose turn failed, so that it can be tried again at once.
-    pub async fn release(&self, reserved: Reserved) {
-        if let Err(error) = self.inner.store.release(&reserved).await {
-            log(&error, "cannot free an idempotency key; it is free when the time of the turn is over");
         }
     }
 
@@ -365,48 +326,6 @@ impl Inner {
         Saved { persisted: backend.is_durable(), backend, conversation_length: seq }
     }
 
-    /// In an outage. A turn of a damaged session would wait in vain.
-    async fn keep_for_later(&self, key: &SessionKey, append: Append, error: &Error) -> Saved {
-        log(error, "cannot save a turn");
-        let append = Append { waiting_since: Some(Timestamp::now()), ..append };
-        if !error.is_outage() {
-            count_lost_turn("damaged");
-        } else if !self.pending.has_room(&append) {
-            count_lost_turn("no_room");
-            tracing::error!("no room is left for turns that wait for the session store: a turn is lost");
-        } else {
-            let position = self.journal(key, &append).await;
-            self.pending.push(key, Waiting { append: Arc::new(append), position });
-        }
-        let stored = self.ram.get(key).await.map_or(0, |copy| copy.seq());
-        let waiting = self.pending.messages(key).len() as u64;
-        in_memory(stored + waiting)
-    }
-
-    /// A turn that cannot be journaled waits in memory all the same.
-    async fn journal(&self, key: &SessionKey, append: &Append) -> Option<u64> {
-        match self.journal.as_ref()?.write(key, append).await {
-            Ok(position) => Some(position),
-            Err(error) => {
-                metrics::counter!("footnote_session_journal_failures_total").increment(1);
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "cannot write the journal: a turn waits for the session store in memory only"
-                );
-                None
-            }
-        }
-    }
-
-    fn answered(&self, held: Held, reserved: Reserved, saved: Saved) -> Reservation {
-        match held {
-            Held::Free => Reservation::Reserved(reserved),
-            Held::InFlight => Reservation::InFlight,
-            Held::OtherRequest => Reservation::OtherRequest,
-            Held::Answered { response, .. } => Reservation::Answered { response, saved },
-        }
-    }
-
     fn session(&self, key: &SessionKey, copy: Option<&RamCopy>, present: Present) -> Session {
         let (mut messages, new) = match present.messages {
             Messages::Since(new) => (copy.into_iter().flat_map(RamCopy::messages).collect(), new),
@@ -431,19 +350,6 @@ impl Inner {
             length,
         }
     }
-}
-
-/// The turns that an earlier process left are the first to wait.
-async fn open_journal(folder: PathBuf, pending: &PendingTurns) -> Result<Journal, Error> {
-    let opened = tokio::task::spawn_blocking(move || Journal::open(&folder)).await;
-    let (journal, turns) = opened.unwrap_or_else(|panic| Err(Error::Failed(Box::new(panic))))?;
-    if !turns.is_empty() {
-        tracing::info!(turns = turns.len(), "the journal has turns that wait for the session store");
-    }
-    for LeftTurn { position, key, append } in turns {
-        pending.push(&key, Waiting { append: Arc::new(append), position: Some(position) });
-    }
-    Ok(journal)
 }
 
 fn in_memory(conversation_length: u64) -> Saved {

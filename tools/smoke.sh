@@ -2,8 +2,14 @@
 # Runs the release binaries as a new user would: serve the sample corpus, ask, restart, ask again.
 # usage: tools/smoke.sh FOLDER-OF-BINARIES
 set -euo pipefail
-binaries=${1:?usage: tools/smoke.sh FOLDER-OF-BINARIES}
+binaries=$(realpath "${1:?usage: tools/smoke.sh FOLDER-OF-BINARIES}")
+documents=$(realpath "$(dirname "$0")/../data")
 work=$(mktemp -d)
+# Neither the settings of one's own server, in the environment or in a .env of the checkout, nor its stores.
+unset REDIS_URL QDRANT_URL OPENAI_API_KEY OPENAI_BASE_URL
+for variable in $(compgen -e FOOTNOTE_ || true); do unset "$variable"; done
+export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
+cd "$work"
 server=""
 stop_server() {
     if [ -n "$server" ]; then
@@ -12,7 +18,7 @@ stop_server() {
         server=""
     fi
 }
-trap 'stop_server || true; rm -rf "$work"' EXIT
+trap 'stop_server || true; cd /; rm -rf "$work"' EXIT
 
 fail() { echo "smoke: $*" >&2; echo "--- server's output" >&2; cat "$work/server.log" >&2; exit 1; }
 
@@ -32,7 +38,7 @@ start_server() {
 ask() { curl -sf "$url/chat" -H 'content-type: application/json' -d "{\"user_id\":\"user_123\",\"message\":\"$1\"}"; }
 expect() { grep -q -- "$2" <<< "$1" || fail "expected $2 in: $1"; }
 
-start_server --ingest data
+start_server --ingest "$documents"
 answer=$(ask "What is machine learning?")
 expect "$answer" '"conversation_length":2'
 expect "$answer" '"session_persisted":true'
@@ -46,5 +52,6 @@ expect "$answer" '"conversation_length":4'
 expect "$answer" 'deep learning'
 stop_server
 
-"$binaries/ingest" data --data-dir "$work/data" | grep -q unchanged || fail "a second ingest changed something"
+summary=$("$binaries/ingest" "$documents" --data-dir "$work/data") || fail "a second ingest failed: $summary"
+grep -Eq ' 0 added, 0 updated, [1-9][0-9]* unchanged, .* 0 failed' <<< "$summary" || fail "a second ingest changed something: $summary"
 echo "smoke: ok"

@@ -1,7 +1,6 @@
 //! One warm read against a bare PING on a connection of the same kind, and the bytes that it costs.
 
 use footnote::sessions::{SessionKey, Sessions};
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 
 use crate::conversation::{filled, medians, microseconds, on, open, timed};
 use crate::redis_server::RedisServer;
@@ -12,7 +11,7 @@ pub(crate) async fn measure(redis: &RedisServer) -> anyhow::Result<()> {
     let sessions = open(on(redis)).await?;
     let key = filled(&sessions, "warm", 40).await?;
     let client = redis::Client::open(redis.url())?;
-    let connection = ConnectionManager::new_with_config(client, ConnectionManagerConfig::new()).await?;
+    let connection = client.get_multiplexed_async_connection().await?;
     let ping = async || {
         let mut connection = connection.clone();
         redis::cmd("PING").exec_async(&mut connection).await.expect("Redis is there");

@@ -14,7 +14,7 @@ use section::{Section, sections};
 use tokens::TokenCounter;
 
 /// Part of a document's version: another number means that texts may be cut differently.
-const CHUNKER: &str = "chunker 1";
+const CHUNKER: &str = "chunker 2";
 
 /// A title and a heading path longer than these shares of the whole are shortened: they lend a chunk its place in the
 /// document, and must leave room for what it says.

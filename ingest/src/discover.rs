@@ -1,8 +1,7 @@
 //! Finds the files to ingest and names each one; what is in them is the business of [`crate::extract`].
 //!
 //! Hidden files are left out, `.gitignore` and `.footnoteignore` are honoured. Symbolic links inside a folder are never
-//! followed: what they lead to inside the folder is found where it really is, and what lies outside was not asked for.
-//! So no loop of links is ever entered.
+//! followed, so that nothing is found twice, nothing outside is read that was not asked for, and no loop is entered.
 
 mod root;
 
@@ -11,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use ignore::{DirEntry, WalkBuilder};
 
-pub use root::{Root, RootError, roots};
+pub use root::{Inside, Root, RootError, roots};
 
 /// A file to ingest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,18 +40,24 @@ pub enum Found {
     },
 }
 
+impl Found {
+    fn source(&self) -> &str {
+        match self {
+            Self::File(Candidate { source, .. }) | Self::Skipped { source, .. } | Self::Unreadable { source, .. } => {
+                source
+            }
+        }
+    }
+}
+
 /// Walks the roots and hands over each thing found, until `handle` returns false. Blocks; the order is not defined.
 pub fn walk(roots: &[Root], mut handle: impl FnMut(Found) -> bool) {
-    // One file may be reached through two of the roots, a folder and a file in it.
+    // One file may be reached through two of the roots, a folder and a file in it. Then it was asked for.
+    let (files, folders): (Vec<_>, Vec<_>) = roots.iter().partition(|root| matches!(root.inside, Inside::File(_)));
     let mut seen = HashSet::new();
-    for root in roots {
+    for root in files.into_iter().chain(folders) {
         for found in found_in(root) {
-            if let Found::File(candidate) = &found
-                && !seen.insert(candidate.source.clone())
-            {
-                continue;
-            }
-            if !handle(found) {
+            if seen.insert(found.source().to_owned()) && !handle(found) {
                 return;
             }
         }
@@ -60,9 +65,9 @@ pub fn walk(roots: &[Root], mut handle: impl FnMut(Found) -> bool) {
 }
 
 fn found_in(root: &Root) -> Box<dyn Iterator<Item = Found> + '_> {
-    match &root.file {
-        Some(file) => Box::new(std::iter::once(named_file(root, file))),
-        None => Box::new(folder_walk(&root.folder).filter_map(|entry| match entry {
+    match &root.inside {
+        Inside::File(file) => Box::new(std::iter::once(named_file(root, file))),
+        Inside::Folder(folder) => Box::new(folder_walk(&root.folder.join(folder)).filter_map(|entry| match entry {
             Ok(entry) => classify(root, &entry),
             Err(error) => Some(unreadable(root, &error)),
         })),
@@ -88,6 +93,7 @@ fn named_file(root: &Root, file: &Path) -> Found {
     let path = root.folder.join(file);
     let source = root.source_of(&path);
     match std::fs::metadata(&path) {
+        Ok(_) if root.relative(&path).is_none() => misnamed(source),
         Ok(metadata) if metadata.is_file() => {
             Found::File(Candidate { path, source, bytes: metadata.len(), asked_for: true })
         }
@@ -98,6 +104,12 @@ fn named_file(root: &Root, file: &Path) -> Found {
             advice: CHECK_PERMISSIONS.to_owned(),
         },
     }
+}
+
+/// Sources are text, and two names that differ in a byte which is none would be one.
+fn misnamed(source: String) -> Found {
+    let reason = "the name is not valid UTF-8".to_owned();
+    Found::Unreadable { source, reason, advice: "rename the file, or the folder it lies in".to_owned() }
 }
 
 const CHECK_PERMISSIONS: &str = "check the permissions of the file and the folders above it";
@@ -116,12 +128,8 @@ fn classify(root: &Root, entry: &DirEntry) -> Option<Found> {
     if !file_type.is_file() {
         return Some(Found::Skipped { source, reason: "not a regular file".to_owned() });
     }
-    if path.to_str().is_none() {
-        return Some(Found::Unreadable {
-            source,
-            reason: "the name is not valid UTF-8".to_owned(),
-            advice: "rename the file".to_owned(),
-        });
+    if root.relative(path).is_none() {
+        return Some(misnamed(source));
     }
     match entry.metadata() {
         Ok(metadata) => {
@@ -135,9 +143,9 @@ fn about_link(root: &Root, link: &Path) -> &'static str {
     match link.canonicalize() {
         Ok(target) if link.starts_with(&target) => "symbolic link that loops back to a folder above it",
         Ok(target) if target.starts_with(&root.folder) => {
-            "symbolic link; what it leads to is ingested where it really is"
+            "symbolic link; links are not followed, and what it leads to is ingested where it is, unless hidden or ignored"
         }
-        Ok(_) => "symbolic link that leads out of the folder",
+        Ok(_) => "symbolic link that leads out of the folder; name what it leads to in order to ingest it",
         // `ErrorKind::FilesystemLoop` is not stable; a link that does not lead anywhere else loops.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => "symbolic link that leads nowhere",
         Err(_) => "symbolic link that leads to itself or cannot be followed",

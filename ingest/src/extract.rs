@@ -9,7 +9,6 @@ mod format;
 mod html;
 mod markdown;
 mod pdf;
-
 mod title;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -38,6 +37,8 @@ pub struct Heading {
     pub title: String,
     /// Where the heading's line begins.
     pub start: usize,
+    /// Where its last line ends, before the line break: a line of `===` below it is part of it.
+    pub end: usize,
 }
 
 /// How the text is written, for the chunker to know where it may cut.
@@ -49,13 +50,13 @@ pub enum Markup {
 
 /// Reads `bytes` as whatever they are. `name` is the file's name or path; it lends the title if nothing better is found.
 pub fn extract_bytes(name: &str, bytes: &[u8]) -> Result<Extracted, ExtractError> {
-    Format::detect(name, bytes)?.extract(name, bytes)
+    Format::detect(name, bytes)?.extract(name, bytes.to_vec())
 }
 
 impl Format {
     /// Reads `bytes` as this format. A parser that panics costs this file only.
-    pub fn extract(self, name: &str, bytes: &[u8]) -> Result<Extracted, ExtractError> {
-        let extract = || match self {
+    pub fn extract(self, name: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
+        let extract = move || match self {
             Self::Text => text(name, bytes),
             Self::Markdown => markdown::extract(name, bytes),
             Self::Html => html::extract(name, bytes),
@@ -76,7 +77,7 @@ impl Format {
     }
 }
 
-fn text(name: &str, bytes: &[u8]) -> Result<Extracted, ExtractError> {
+fn text(name: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
     Ok(Extracted {
         title: title::from_name(name),
         text: encoding::decode(bytes, None)?,

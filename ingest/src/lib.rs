@@ -10,6 +10,6 @@ pub mod extract;
 mod pipeline;
 mod report;
 
-pub use error::{Error, is_store_unreachable};
+pub use error::{Error, Stopped};
 pub use pipeline::{IngestOptions, ingest};
 pub use report::{Event, Failure, Outcome, Report, Skipped, StageSeconds};

@@ -4,13 +4,14 @@ mod output;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
-use footnote_ingest::{Error, IngestOptions, Report, discover};
+use footnote_ingest::{Error, IngestOptions, Report, Stopped, discover};
 use footnote_knowledge::collection::{self, Collection};
 use footnote_knowledge::options::{EmbeddingOptions, OpenAiOptions, StoreOptions};
-use footnote_knowledge::{connect, options};
+use footnote_knowledge::{connect, options, tls};
 use tracing_subscriber::EnvFilter;
 
 use output::Output;
@@ -30,7 +31,8 @@ struct Options {
     #[arg(long = "tag", value_name = "TAG", value_parser = parse_tag)]
     tags: Vec<String>,
 
-    /// First part of the documents' names, in place of the folder's name
+    /// First part of the documents' names, in place of the folder's name; with the name that documents have already, it
+    /// says that they came from this folder
     #[arg(long, value_name = "NAME")]
     root_name: Option<String>,
 
@@ -52,21 +54,27 @@ struct Options {
     openai: OpenAiOptions,
 }
 
-const EXIT_STATUS: &str =
-    "Exit status: 0 done, 1 some files failed, 2 wrong use, 3 the vector store could not be reached";
+const EXIT_STATUS: &str = "Exit status: 0 done, 1 done but for some files that failed, 2 wrong use, 3 not done: the vector \
+                           store or the embedder could not be reached, or failed";
 const SOME_FAILED: u8 = 1;
 const WRONG_USE: u8 = 2;
-const STORE_UNREACHABLE: u8 = 3;
+const NOT_DONE: u8 = 3;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// A parser that is still at work on a file when the run has ended is not waited for longer.
+const LONGEST_END: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
     let options: Options = options::parse();
+    tls::choose_library();
     trace();
-    match run(&options).await {
+    let runtime = tokio::runtime::Runtime::new().expect("the operating system gives threads");
+    let outcome = runtime.block_on(run(&options));
+    runtime.shutdown_timeout(LONGEST_END);
+    match outcome {
         Ok(report) if report.failed.is_empty() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::from(SOME_FAILED),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            output::print_error(&format!("error: {error:#}"));
             ExitCode::from(status(&error))
         }
     }
@@ -81,11 +89,22 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
         connect::open_embedder(&options.embedding, &options.openai).await.context("the embedder cannot be used")?;
     let knowledge = connect::open_collection(&options.store, &embedder).await?;
 
-    let ingest_options = IngestOptions { root_name: options.root_name.clone(), tags: options.tags.clone() };
+    let (root_name, tags) = (options.root_name.clone(), options.tags.clone());
+    let ingest_options = IngestOptions { root_name, tags, ..IngestOptions::default() };
     let progress = |event| output.event(&event);
     let report = footnote_ingest::ingest(&options.paths, &knowledge, &embedder, &ingest_options, progress).await;
     output.end_progress();
-    let report = report?;
+    let report = match report {
+        Ok(report) => report,
+        Err(stopped) => {
+            let Stopped { error, report } = *stopped;
+            let error = anyhow::Error::new(error);
+            if status(&error) == NOT_DONE {
+                output.stopped(&report, &format!("{error:#}"));
+            }
+            return Err(error);
+        }
+    };
     if report.added + report.updated > 0 {
         clear_up(&knowledge).await;
     }
@@ -96,7 +115,10 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
 /// Removes what earlier runs left behind: a version that this run replaced still serves those who are reading it.
 async fn clear_up(knowledge: &Collection) {
     if let Err(error) = knowledge.sweep().await {
-        tracing::warn!(error.message = %error, "old versions could not be removed; the next run will");
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "old versions could not be removed; the next run will"
+        );
     }
 }
 
@@ -106,8 +128,14 @@ fn trace() {
         .with_writer(std::io::stderr)
         .with_env_filter(EnvFilter::new("off,ingest=warn,footnote_ingest=warn,footnote_knowledge=warn"))
         .init();
-    // A parser that panics is in the report as the file's failure; its message would tear the progress bar.
-    std::panic::set_hook(Box::new(|panic| tracing::debug!(%panic, "panicked")));
+    // Parsers and models run on other threads: one that panics is in the report as the file's failure, and its message
+    // would tear the progress bar.
+    let by_default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if std::thread::current().name() == Some("main") {
+            by_default(panic);
+        }
+    }));
 }
 
 fn status(error: &anyhow::Error) -> u8 {
@@ -119,8 +147,7 @@ fn status(error: &anyhow::Error) -> u8 {
     };
     match collection_error {
         Some(collection::Error::InvalidName { .. } | collection::Error::FingerprintMismatch { .. }) => WRONG_USE,
-        Some(error) if footnote_ingest::is_store_unreachable(error) => STORE_UNREACHABLE,
-        Some(_) | None => SOME_FAILED,
+        Some(_) | None => NOT_DONE,
     }
 }
 

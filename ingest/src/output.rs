@@ -44,7 +44,7 @@ impl Output {
 
     pub(super) fn text_receivers(&self, receivers: &[String]) {
         match self {
-            Self::Bar(_) | Self::Lines => receivers.iter().for_each(|receiver| eprintln!("{receiver}")),
+            Self::Bar(_) | Self::Lines => receivers.iter().for_each(|receiver| print_error(receiver)),
             Self::Json if !receivers.is_empty() => print_json(&json!({"event": "text_receivers", "hosts": receivers})),
             Self::Json | Self::Quiet => {}
         }
@@ -55,14 +55,14 @@ impl Output {
             Self::Bar(bar) => bar.event(event),
             Self::Lines => {
                 if let Some(line) = line(event) {
-                    eprintln!("{line}");
+                    print_error(&line);
                 }
             }
             Self::Quiet => {
                 if let Event::FileDone { outcome: Outcome::Failed { .. }, .. } = event
                     && let Some(line) = line(event)
                 {
-                    eprintln!("{line}");
+                    print_error(&line);
                 }
             }
             Self::Json => print_json(&serde_json::to_value(event).expect("an event is JSON")),
@@ -79,11 +79,24 @@ impl Output {
         match self {
             Self::Bar(_) | Self::Lines => print(&summary(report)),
             Self::Quiet => {}
+            Self::Json => print_json(&ending("finished", report)),
+        }
+    }
+
+    /// What was done until the run was stopped for this reason.
+    pub(super) fn stopped(&self, report: &Report, reason: &str) {
+        match self {
+            Self::Bar(_) | Self::Lines => {
+                print(&format!(
+                    "stopped before the end: what was written stays, and the next run goes on\n{}",
+                    summary(report)
+                ));
+            }
+            Self::Quiet => {}
             Self::Json => {
-                let mut finished = serde_json::to_value(report).expect("a report is JSON");
-                finished["event"] = json!("finished");
-                finished["chunks_per_second"] = json!(report.chunks_per_second());
-                print_json(&finished);
+                let mut stopped = ending("stopped", report);
+                stopped["reason"] = json!(reason);
+                print_json(&stopped);
             }
         }
     }
@@ -98,6 +111,7 @@ impl Bar {
 
     fn event(&self, event: &Event) {
         let mut counts = self.counts.lock().expect("nothing panics while counting");
+        let mut line_above = None;
         match event {
             Event::Discovered { .. } => counts.found += 1,
             Event::DiscoveryDone { files } => {
@@ -106,15 +120,17 @@ impl Bar {
             }
             Event::Chunked { chunks, .. } => counts.chunks += *chunks as u64,
             Event::Embedded { chunks } => counts.embedded += *chunks as u64,
+            Event::Waiting { .. } | Event::Resumed => line_above = line(event),
             Event::FileDone { outcome, .. } => {
                 self.bar.inc(1);
                 if let Outcome::Failed { .. } = outcome {
                     counts.failed += 1;
-                    if let Some(line) = line(event) {
-                        self.bar.suspend(|| eprintln!("{line}"));
-                    }
+                    line_above = line(event);
                 }
             }
+        }
+        if let Some(line) = line_above {
+            self.bar.suspend(|| print_error(&line));
         }
         self.bar.set_length(counts.found.max(self.bar.position()));
         self.bar.set_message(self.message(*counts));
@@ -131,8 +147,13 @@ impl Bar {
 
 /// What is worth a line of its own; unchanged files are not.
 fn line(event: &Event) -> Option<String> {
-    let Event::FileDone { source, outcome } = event else {
-        return None;
+    let (source, outcome) = match event {
+        Event::FileDone { source, outcome } => (source, outcome),
+        Event::Waiting { reason } => return Some(format!("waiting: {}", printable(reason))),
+        Event::Resumed => return Some("going on".to_owned()),
+        Event::Discovered { .. } | Event::DiscoveryDone { .. } | Event::Chunked { .. } | Event::Embedded { .. } => {
+            return None;
+        }
     };
     let source = printable(source);
     match outcome {
@@ -180,6 +201,13 @@ fn printable(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
 }
 
+fn ending(event: &str, report: &Report) -> serde_json::Value {
+    let mut ending = serde_json::to_value(report).expect("a report is JSON");
+    ending["event"] = json!(event);
+    ending["chunks_per_second"] = json!(report.chunks_per_second());
+    ending
+}
+
 fn print_json(value: &serde_json::Value) {
     print(&value.to_string());
 }
@@ -187,4 +215,8 @@ fn print_json(value: &serde_json::Value) {
 /// A reader that has gone away, `| head`, is no reason to stop half-way or to panic.
 fn print(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+pub(super) fn print_error(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }

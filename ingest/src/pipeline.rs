@@ -2,24 +2,29 @@
 //! them. Files overtake each other; what the collection holds in the end does not depend on it.
 
 mod busy;
+mod claim;
+mod embed;
 mod known;
+mod outage;
 mod prepare;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use footnote_knowledge::collection::{Collection, NewChunk, NewDocument, embedded_text};
-use footnote_knowledge::embedding::{self, Embedder};
+use footnote_knowledge::collection::{self, Collection};
+use footnote_knowledge::embedding::Embedder;
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use crate::chunk::{ChunkSettings, Passage};
+use crate::chunk::ChunkSettings;
 use crate::discover::{self, Candidate, Found, Root};
-use crate::error::{Error, is_store_unreachable};
-use crate::report::{Event, Outcome, Recorder, Report, StageSeconds};
-use busy::BusyTime;
+use crate::error::{Error, Stopped, is_about_one_document, with_cause};
+use crate::report::{Event, Outcome, Recorder, Report};
+use busy::BusyStages;
+use embed::Embedded;
 use known::KnownDocuments;
+use outage::Outages;
 use prepare::{Prepared, Preparer};
 
 /// Files that the walk may be ahead by.
@@ -28,28 +33,38 @@ const FOUND_AHEAD: usize = 256;
 const DOCUMENTS_AHEAD: usize = 4;
 /// Small documents have fewer chunks than there are cores, so several are embedded at a time.
 const EMBEDDED_AT_ONCE: usize = 8;
-/// Chunks handed to the embedder at once, and batches of one document under way at the same time: the next begins
-/// before the last chunk of the one before is done.
-const CHUNKS_AT_ONCE: usize = 32;
-const BATCHES_AT_ONCE: usize = 2;
 /// Documents written at the same time share the wait for the disk or the network.
 const INDEXED_AT_ONCE: usize = 8;
-/// Bytes of files between being read and being written. Text, chunks and vectors take a few times as much.
-const BYTES_UNDER_WAY: usize = 32 << 20;
+/// Bytes of memory for files between being read and being written, by what each format is expected to take.
+const MEMORY_UNDER_WAY: usize = 128 << 20;
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct IngestOptions {
-    /// First part of every source, in place of the folder's name.
+    /// First part of every source, in place of the folder's name. Given, it also says that a folder seen for the first
+    /// time under this name is the one that its documents came from.
     pub root_name: Option<String>,
     /// Given, they replace the tags that the documents have; without, those stay.
     pub tags: Vec<String>,
+    /// How long a vector store or an embedding endpoint that is away is waited for.
+    pub longest_outage: Duration,
+}
+
+impl IngestOptions {
+    /// Restarts take half a minute at most. What is away for longer needs a person, who should be told.
+    pub const LONGEST_OUTAGE: Duration = Duration::from_secs(60);
+}
+
+impl Default for IngestOptions {
+    fn default() -> Self {
+        Self { root_name: None, tags: Vec::new(), longest_outage: Self::LONGEST_OUTAGE }
+    }
 }
 
 /// Brings the collection up to date with the files at `paths`, and tells `progress` about it.
 ///
 /// Files whose content, extractor and chunker are those of the last run are left alone. A file that cannot be read costs
-/// itself only and is in the report; an error ends the run, and what was written until then stays: each document is
-/// there whole or not at all, and the next run goes on.
+/// itself only and is in the report; what concerns every file ends the run, and what was written until then stays: each
+/// document is there whole or not at all, and the next run goes on.
 ///
 /// Dropping the future ends the run the same way.
 pub async fn ingest(
@@ -58,21 +73,35 @@ pub async fn ingest(
     embedder: &Embedder,
     options: &IngestOptions,
     progress: impl Fn(Event) + Send + Sync,
-) -> Result<Report, Error> {
+) -> Result<Report, Box<Stopped>> {
     let started = Instant::now();
+    let recorder = Recorder::new(progress);
+    let busy = BusyStages::default();
+    let outcome = run(paths, knowledge, embedder, options, &recorder, &busy).await;
+    let report = recorder.finish(started.elapsed().as_secs_f64(), busy.seconds());
+    match outcome {
+        Ok(()) => Ok(report),
+        Err(error) => Err(Box::new(Stopped { error, report })),
+    }
+}
+
+async fn run<Progress: Fn(Event) + Send + Sync>(
+    paths: &[PathBuf],
+    knowledge: &Collection,
+    embedder: &Embedder,
+    options: &IngestOptions,
+    recorder: &Recorder<Progress>,
+    busy: &BusyStages,
+) -> Result<(), Error> {
     let roots = discover::roots(paths, options.root_name.as_deref())?;
-    let known = KnownDocuments::read(knowledge, &roots).await?;
+    let outages = Outages::new(recorder, options.longest_outage);
+    let read = || KnownDocuments::read(knowledge, &roots);
+    let known = outages.wait_out(collection::Error::is_transient, read).await?;
+    claim_names(&roots, &known, knowledge, options, &outages).await?;
     let settings = ChunkSettings::for_model(embedder.max_tokens());
-    let run = Run {
-        knowledge,
-        embedder,
-        preparer: Preparer::new(settings, embedder.tokenizer().clone(), known, &options.tags),
-        under_way: Arc::new(Semaphore::new(BYTES_UNDER_WAY)),
-        recorder: Recorder::new(progress),
-        preparing: BusyTime::default(),
-        embedding: BusyTime::default(),
-        indexing: BusyTime::default(),
-    };
+    let preparer = Preparer::new(settings, embedder.tokenizer().clone(), known, &options.tags);
+    let under_way = Arc::new(Semaphore::new(MEMORY_UNDER_WAY));
+    let run = Run { knowledge, embedder, preparer, under_way, recorder, outages, busy };
     let (to_embed, prepared) = mpsc::channel(DOCUMENTS_AHEAD);
     let (to_index, embedded) = mpsc::channel(DOCUMENTS_AHEAD);
     tokio::try_join!(
@@ -80,12 +109,24 @@ pub async fn ingest(
         run.embed_all(prepared, to_index),
         run.index_all(embedded)
     )?;
-    let stages = StageSeconds {
-        prepare: run.preparing.seconds(),
-        embed: run.embedding.seconds(),
-        index: run.indexing.seconds(),
-    };
-    Ok(run.recorder.finish(started.elapsed().as_secs_f64(), stages))
+    Ok(())
+}
+
+/// Before anything is written, so that two folders of one name cannot both begin.
+async fn claim_names<Progress: Fn(Event)>(
+    roots: &[Root],
+    known: &KnownDocuments,
+    knowledge: &Collection,
+    options: &IngestOptions,
+    outages: &Outages<'_, Progress>,
+) -> Result<(), Error> {
+    let named_by_hand = options.root_name.is_some();
+    let check = || claim::check(knowledge, roots, known, named_by_hand);
+    for claim in outages.wait_out(Error::is_transient, check).await? {
+        let record = || claim.record(knowledge);
+        outages.wait_out(collection::Error::is_transient, record).await?;
+    }
+    Ok(())
 }
 
 /// Walks on a thread of its own, until the receiver is dropped.
@@ -95,7 +136,7 @@ fn start_walk(roots: Vec<Root>) -> mpsc::Receiver<Found> {
     receiver
 }
 
-/// Takes its share of [`BYTES_UNDER_WAY`] from being read to being dropped.
+/// Takes its share of [`MEMORY_UNDER_WAY`] from being read to being dropped.
 struct UnderWay<T> {
     document: T,
     share: OwnedSemaphorePermit,
@@ -106,10 +147,9 @@ struct Run<'a, Progress> {
     embedder: &'a Embedder,
     preparer: Preparer,
     under_way: Arc<Semaphore>,
-    recorder: Recorder<Progress>,
-    preparing: BusyTime,
-    embedding: BusyTime,
-    indexing: BusyTime,
+    recorder: &'a Recorder<Progress>,
+    outages: Outages<'a, Progress>,
+    busy: &'a BusyStages,
 }
 
 impl<Progress: Fn(Event)> Run<'_, Progress> {
@@ -161,24 +201,31 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
     }
 
     async fn prepare(&self, candidate: Candidate) -> Option<UnderWay<Prepared>> {
-        // One file larger than the whole share takes all of it.
-        let bytes = usize::try_from(candidate.bytes).unwrap_or(usize::MAX).clamp(1, BYTES_UNDER_WAY);
-        let permits = u32::try_from(bytes).expect("the share is below 4 GiB");
-        let share = Arc::clone(&self.under_way).acquire_many_owned(permits).await.expect("never closed");
-        let _busy = self.preparing.begin();
-        let preparer = self.preparer.clone();
         let source = candidate.source.clone();
-        let prepared = tokio::task::spawn_blocking(move || preparer.prepare(&candidate)).await;
-        match prepared.unwrap_or_else(|_| Err(prepare::panicked())) {
-            Ok(document) => {
-                self.recorder.tell(Event::Chunked { source, chunks: document.passages.len() });
-                Some(UnderWay { document, share })
+        match self.try_to_prepare(candidate).await {
+            Ok(prepared) => {
+                let chunks = prepared.document.passages.len();
+                self.recorder.tell(Event::Chunked { source, chunks });
+                Some(prepared)
             }
             Err(outcome) => {
                 self.recorder.done(source, outcome);
                 None
             }
         }
+    }
+
+    async fn try_to_prepare(&self, candidate: Candidate) -> Result<UnderWay<Prepared>, Outcome> {
+        // Most of what is no document needs no more than its first bytes to be recognised, and waits for nothing.
+        let opened = on_a_blocking_thread(move || prepare::open(candidate)).await?;
+        // One file that needs more than the whole share takes all of it.
+        let memory = opened.memory().clamp(1, MEMORY_UNDER_WAY);
+        let permits = u32::try_from(memory).expect("the share is below 4 GiB");
+        let share = Arc::clone(&self.under_way).acquire_many_owned(permits).await.expect("never closed");
+        let _busy = self.busy.preparing.begin();
+        let preparer = self.preparer.clone();
+        let document = on_a_blocking_thread(move || preparer.prepare(opened)).await?;
+        Ok(UnderWay { document, share })
     }
 
     async fn embed_all(
@@ -198,97 +245,35 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
         Ok(())
     }
 
-    async fn embed(&self, prepared: UnderWay<Prepared>) -> Result<Option<UnderWay<Embedded>>, Error> {
-        let UnderWay { document, share } = prepared;
-        let _busy = self.embedding.begin();
-        let batches: Vec<Vec<String>> =
-            document.passages.chunks(CHUNKS_AT_ONCE).map(|batch| texts(&document, batch)).collect();
-        let batches = stream::iter(batches).map(async |texts| {
-            let embeddings = self.embedder.embed_documents(texts).await?;
-            self.recorder.tell(Event::Embedded { chunks: embeddings.len() });
-            Ok(embeddings)
-        });
-        let embeddings: Result<Vec<_>, embedding::Error> = batches.buffered(BATCHES_AT_ONCE).try_collect().await;
-        match embeddings {
-            Ok(embeddings) => {
-                let document = document.with_embeddings(embeddings.into_iter().flatten());
-                Ok(Some(UnderWay { document, share }))
-            }
-            // The endpoint answers, but not for this text.
-            Err(error @ embedding::Error::Rejected { .. }) => {
-                let advice = "look at the endpoint's own log, and at what is unusual about this file".to_owned();
-                self.recorder.done(document.source, Outcome::Failed { reason: with_cause(&error), advice });
-                Ok(None)
-            }
-            Err(source) => Err(Error::Embedding { source_name: document.source, source }),
-        }
-    }
-
     async fn index_all(&self, embedded: mpsc::Receiver<UnderWay<Embedded>>) -> Result<(), Error> {
         receive(embedded).map(Ok).try_for_each_concurrent(INDEXED_AT_ONCE, |document| self.index(document)).await
     }
 
     async fn index(&self, embedded: UnderWay<Embedded>) -> Result<(), Error> {
         let UnderWay { document: Embedded { document, replaces }, share: _share } = embedded;
-        let _busy = self.indexing.begin();
-        let source = document.source.clone();
-        let outcome = match self.knowledge.replace_document(document).await {
+        let _busy = self.busy.indexing.begin();
+        let write = || self.knowledge.replace_document(&document);
+        let outcome = match self.outages.wait_out(collection::Error::is_transient, write).await {
             Ok(document) if replaces => Outcome::Updated { chunks: document.chunk_count },
             Ok(document) => Outcome::Added { chunks: document.chunk_count },
-            Err(error) if is_store_unreachable(&error) => return Err(error.into()),
-            Err(error) => {
-                let advice = "run ingest again; if it fails again, see the log of the vector store".to_owned();
+            Err(error) if is_about_one_document(&error) => {
+                let advice = "run ingest again; if it fails again, delete the document and ingest it anew".to_owned();
                 Outcome::Failed { reason: with_cause(&error), advice }
             }
+            Err(error) => return Err(error.into()),
         };
-        self.recorder.done(source, outcome);
+        self.recorder.done(document.source, outcome);
         Ok(())
     }
 }
 
-/// What is embedded of each passage.
-fn texts(document: &Prepared, passages: &[Passage]) -> Vec<String> {
-    let text = |passage: &Passage| embedded_text(&document.title, passage.heading.as_deref(), &passage.text);
-    passages.iter().map(text).collect()
-}
-
-/// Ready to be written.
-struct Embedded {
-    document: NewDocument,
-    replaces: bool,
-}
-
-impl Prepared {
-    /// `embeddings` are those of the passages, in order.
-    fn with_embeddings(self, embeddings: impl Iterator<Item = Vec<f32>>) -> Embedded {
-        let chunks = self.passages.into_iter().zip(embeddings).map(|(passage, embedding)| NewChunk {
-            heading: passage.heading,
-            page: passage.page,
-            start: passage.start,
-            end: passage.end,
-            text: passage.text,
-            embedding,
-        });
-        let document = NewDocument {
-            source: self.source,
-            title: self.title,
-            content_hash: self.content_hash,
-            version: self.version,
-            tags: self.tags,
-            metadata: std::collections::BTreeMap::new(),
-            chunks: chunks.collect(),
-        };
-        Embedded { document, replaces: self.replaces }
-    }
+/// Reading and parsing never run on an async worker.
+async fn on_a_blocking_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Outcome> + Send + 'static,
+) -> Result<T, Outcome> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(prepare::panicked()))
 }
 
 fn receive<T>(mut receiver: mpsc::Receiver<T>) -> impl stream::Stream<Item = T> {
     stream::poll_fn(move |context| receiver.poll_recv(context))
-}
-
-fn with_cause(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {}", with_cause(cause)),
-        None => error.to_string(),
-    }
 }

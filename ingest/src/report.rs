@@ -16,6 +16,10 @@ pub enum Event {
     Chunked { source: String, chunks: usize },
     /// This many more chunks have their vectors.
     Embedded { chunks: usize },
+    /// The vector store or the embedding endpoint is away for the moment, and the run waits for it.
+    Waiting { reason: String },
+    /// It is back.
+    Resumed,
     /// Nothing more will happen to this file.
     FileDone {
         source: String,
@@ -48,7 +52,7 @@ pub struct Failure {
     pub advice: String,
 }
 
-/// The outcome of a run.
+/// The outcome of a run, as far as it came.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Report {
     /// All that were looked at: added, updated, unchanged, skipped and failed.

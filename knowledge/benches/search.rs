@@ -87,8 +87,8 @@ async fn measure(chunks: usize) {
     }
     report("replacing one document alone", times);
 
-    if let VectorStore::Embedded(embedded) = &store {
-        println!("  log: {} MB", embedded.log_bytes().await.expect("the log is there") >> 20);
+    if let Some(log_bytes) = store.log_bytes().await.expect("the log is there") {
+        println!("  log: {} MB", log_bytes >> 20);
         drop(collection);
         store.close().await.expect("it closes");
         let program = std::env::current_exe().expect("this program has a path");

@@ -11,6 +11,7 @@ mod listing;
 mod names;
 mod payload;
 mod replace;
+mod roots;
 mod search;
 mod sweep;
 mod versions;
@@ -30,7 +31,7 @@ pub use sweep::{OLD_VERSIONS_STAY, ORPHANS_STAY, Swept};
 
 use crate::embedding::EmbeddingIdentity;
 use crate::vector_store::{Bm25, VectorStore};
-use sweep::Superseded;
+use sweep::{Superseded, SweepsDue};
 
 /// How long a server may go on with a name's old collection after the name was switched to another.
 const RESOLVE_AGAIN_AFTER: Duration = Duration::from_secs(10);
@@ -52,6 +53,7 @@ struct Inner {
     /// When the name was resolved last; none when it could not be since.
     resolved: Mutex<Option<Instant>>,
     superseded: Superseded,
+    sweeps_due: Mutex<SweepsDue>,
 }
 
 impl Collection {
@@ -60,27 +62,38 @@ impl Collection {
     ///
     /// `name` is 1 to 64 letters, digits, `_`, `-` and `.`, the first a letter or digit.
     pub async fn open(store: VectorStore, name: &str, embedding: &EmbeddingIdentity) -> Result<Self, Error> {
-        names::check(name)?;
-        let stored = format!("{name}-{}", Fingerprint::new(embedding));
-        let found = store.resolve_alias(name).await?;
-        let is_new = found.is_none();
-        if let Some(found) = found {
-            expect_ours(name, &stored, found)?;
-        }
+        let found = Self::find(store.clone(), name, embedding).await?;
+        let stored = stored_name(name, embedding);
         store.ensure_collection(&stored, &payload::schema(embedding.dimension)).await?;
-        if is_new {
-            store.switch_alias(name, &stored).await?;
+        if let Some(collection) = found {
+            return Ok(collection);
         }
+        store.switch_alias(name, &stored).await?;
+        Ok(Self::new(store, name, stored, embedding.dimension))
+    }
+
+    /// Like [`Collection::open`] for one who only looks: nothing is made or changed, and where there is no collection
+    /// of this name, none is returned.
+    pub async fn find(store: VectorStore, name: &str, embedding: &EmbeddingIdentity) -> Result<Option<Self>, Error> {
+        names::check(name)?;
+        let stored = stored_name(name, embedding);
+        let Some(found) = store.resolve_alias(name).await? else { return Ok(None) };
+        expect_ours(name, &stored, found)?;
+        Ok(Some(Self::new(store, name, stored, embedding.dimension)))
+    }
+
+    fn new(store: VectorStore, name: &str, stored: String, dimension: usize) -> Self {
         let inner = Arc::new_cyclic(|collection| Inner {
             store,
             name: name.to_owned(),
             stored,
-            dimension: embedding.dimension,
+            dimension,
             bm25: Bm25::new(),
             resolved: Mutex::new(Some(Instant::now())),
             superseded: Superseded::start(collection.clone()),
+            sweeps_due: Mutex::new(SweepsDue::of_a_new_process(payload::now())),
         });
-        Ok(Self { inner })
+        Self { inner }
     }
 
     pub fn name(&self) -> &str {
@@ -130,6 +143,10 @@ impl Collection {
         *resolved.lock().unwrap_or_else(PoisonError::into_inner) = now;
         found
     }
+}
+
+fn stored_name(name: &str, embedding: &EmbeddingIdentity) -> String {
+    format!("{name}-{}", Fingerprint::new(embedding))
 }
 
 fn expect_ours(name: &str, ours: &str, found: String) -> Result<(), Error> {

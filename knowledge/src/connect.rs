@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use crate::collection::{self, Collection};
+use crate::data_folder;
 use crate::embedding::{self, Embedder};
 use crate::options::{EmbedderKind, EmbeddingOptions, OpenAiOptions, StoreOptions};
-use crate::vector_store::VectorStore;
+use crate::vector_store::{self, VectorStore};
 
 /// Where the embedded engine keeps its files, below the data folder.
 const VECTORS_FOLDER: &str = "vectors";
@@ -18,11 +19,32 @@ pub async fn open_embedder(embedding: &EmbeddingOptions, openai: &OpenAiOptions)
 /// The collection of the options' name in the Qdrant server, or in the engine in this process if no server is given. It
 /// is made if there is none.
 pub async fn open_collection(store: &StoreOptions, embedder: &Embedder) -> Result<Collection, collection::Error> {
-    let vectors = match &store.qdrant_url {
-        Some(url) => VectorStore::connect(url, store.qdrant_api_key.as_ref()).await?,
-        None => VectorStore::open_embedded(&store.data_dir.join(Path::new(VECTORS_FOLDER))).await?,
-    };
-    Collection::open(vectors, &store.collection, &embedder.identity()).await
+    Collection::open(open_vectors(store).await?, &store.collection, &embedder.identity()).await
+}
+
+/// The same collection, if there is one; none is made.
+pub async fn find_collection(
+    store: &StoreOptions,
+    embedder: &Embedder,
+) -> Result<Option<Collection>, collection::Error> {
+    Collection::find(open_vectors(store).await?, &store.collection, &embedder.identity()).await
+}
+
+async fn open_vectors(store: &StoreOptions) -> Result<VectorStore, vector_store::Error> {
+    match &store.qdrant_url {
+        Some(url) => VectorStore::connect(url, store.qdrant_api_key.as_ref()).await,
+        None => {
+            make_data_folder(&store.data_dir).await?;
+            VectorStore::open_embedded(&store.data_dir.join(VECTORS_FOLDER)).await
+        }
+    }
+}
+
+async fn make_data_folder(folder: &Path) -> Result<(), vector_store::Error> {
+    let path = folder.to_owned();
+    let made =
+        tokio::task::spawn_blocking(move || data_folder::make(&path)).await.expect("making a folder does not panic");
+    made.map_err(|source| vector_store::Error::Io { path: folder.to_owned(), source })
 }
 
 /// Who is sent text of documents under these options, a line each, for a person to read at the start. Empty when all

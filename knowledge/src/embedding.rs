@@ -1,7 +1,8 @@
 //! Text to vectors: the built-in model ([`LocalEmbedder`]) or an OpenAI-compatible endpoint ([`OpenAiEmbedder`]).
 //!
-//! Every vector has unit length, so a dot product is a cosine. No text is ever cut: one that is longer than
+//! Every vector has unit length, so a dot product is a cosine. No text is ever cut here: one that is longer than
 //! [`Embedder::max_tokens`] is embedded window by window and averaged. What a document is cut into lives in `ingest`.
+//! How much a remote model takes nobody but its user knows: told too much, some endpoints cut without a word.
 
 mod error;
 mod local;
@@ -40,10 +41,10 @@ impl Embedder {
             options::EmbedderKind::Local => Ok(Self::Local(LocalEmbedder::open().await?)),
             options::EmbedderKind::Openai => {
                 let (url, key) = (endpoint.base_url(), endpoint.openai_api_key.clone());
-                let remote = OpenAiOptions {
-                    proxy: endpoint.openai_proxy.clone(),
-                    ..OpenAiOptions::new(url, key, &embedding.embedding_model)
-                };
+                let defaults = OpenAiOptions::new(url, key, &embedding.embedding_model);
+                let max_tokens = embedding.embedding_max_tokens.unwrap_or(defaults.max_tokens);
+                let proxy = endpoint.openai_proxy.clone();
+                let remote = OpenAiOptions { proxy, max_tokens, ..defaults };
                 Ok(Self::OpenAi(OpenAiEmbedder::connect(remote).await?))
             }
         }

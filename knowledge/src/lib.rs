@@ -5,8 +5,10 @@
 
 pub mod collection;
 pub mod connect;
+pub mod data_folder;
 pub mod embedding;
 pub mod openai_endpoint;
 pub mod options;
 pub mod secret;
+pub mod tls;
 pub mod vector_store;

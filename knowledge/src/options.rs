@@ -22,7 +22,7 @@ pub struct StoreOptions {
     pub data_dir: PathBuf,
 
     /// Qdrant server or cluster (gRPC, e.g. http://localhost:6334); without it the embedded engine is used
-    #[arg(long, env = "QDRANT_URL", value_name = "URL")]
+    #[arg(long, env = "QDRANT_URL", value_name = "URL", hide_env_values = true)]
     pub qdrant_url: Option<String>,
 
     /// API key of the Qdrant server
@@ -45,6 +45,19 @@ pub struct EmbeddingOptions {
     /// Model to ask the /v1/embeddings endpoint for
     #[arg(long, env = "FOOTNOTE_EMBEDDING_MODEL", value_name = "MODEL", default_value = "text-embedding-3-small")]
     pub embedding_model: String,
+
+    /// Tokens of one text that this model takes; longer texts are embedded part by part. By default 8191 for OpenAI's own
+    /// models (`text-embedding-…`) and 512 for others
+    #[arg(long, env = "FOOTNOTE_EMBEDDING_MAX_TOKENS", value_name = "N", value_parser = parse_max_tokens)]
+    pub embedding_max_tokens: Option<usize>,
+}
+
+/// There is no model that takes less, and the pieces would say nothing.
+const FEWEST_TOKENS: usize = 32;
+
+fn parse_max_tokens(value: &str) -> Result<usize, String> {
+    let tokens: usize = value.parse().map_err(|_| "not a number".to_owned())?;
+    if tokens >= FEWEST_TOKENS { Ok(tokens) } else { Err(format!("at least {FEWEST_TOKENS}")) }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -58,7 +71,7 @@ pub enum EmbedderKind {
 #[command(next_help_heading = "OpenAI-compatible endpoint")]
 pub struct OpenAiOptions {
     /// Base URL of an OpenAI-compatible API, e.g. http://localhost:11434/v1
-    #[arg(long, env = "OPENAI_BASE_URL", value_name = "URL")]
+    #[arg(long, env = "OPENAI_BASE_URL", value_name = "URL", hide_env_values = true)]
     pub openai_base_url: Option<String>,
 
     /// Key for it

@@ -1,5 +1,7 @@
 //! Where vectors live: the Qdrant engine in this process, or a Qdrant server or cluster. Both keep points with one dense
-//! and one sparse vector, rank by either, filter, and count; the same points give the same rankings on both.
+//! and one sparse vector, rank by either, filter, and count. The same points give the same rankings on both while the
+//! server has them in one shard and searches exactly, which it does up to 200,000 points; and up to the order of equal
+//! scores where a ranking is cut off.
 //!
 //! Knows nothing of documents, versions or fusion: those are in [`crate::collection`]. The engine's crate is named in
 //! `embedded*` and `bm25`, the client's in `qdrant*`, nowhere else.
@@ -135,6 +137,23 @@ impl VectorStore {
     /// Exactly how many points match.
     pub async fn count(&self, collection: &str, filter: &Filter) -> Result<usize, Error> {
         delegate!(self, count(collection, filter))
+    }
+
+    /// Whether other processes may write into it.
+    pub(crate) fn is_shared(&self) -> bool {
+        match self {
+            Self::Embedded(_) => false,
+            Self::Qdrant(_) => true,
+        }
+    }
+
+    /// Bytes of the embedded engine's write-ahead logs, of which it only shortens those it opens; none for a server,
+    /// which looks after its own.
+    pub async fn log_bytes(&self) -> Result<Option<u64>, Error> {
+        match self {
+            Self::Embedded(store) => store.log_bytes().await.map(Some),
+            Self::Qdrant(_) => Ok(None),
+        }
     }
 
     /// Reclaims the space of deleted points where the engine does not do so by itself. Writes wait meanwhile.

@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
 use eventsource_stream::Eventsource;
+use footnote_knowledge::secret::Secret;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use serde_json::{Value, json};
 
-use crate::cli::ChatClientOptions;
-use footnote_knowledge::secret::Secret;
+use crate::cli::{ChatClientOptions, check_key};
+
+/// The server says at least every 15 s that it is still there; after some of these it, or the network, is not.
+const LONGEST_SILENCE: Duration = Duration::from_secs(60);
 
 /// A running server and the key to it.
 pub(super) struct Server {
@@ -30,10 +33,16 @@ pub(super) enum Heard {
 
 impl Server {
     pub(super) fn new(options: &ChatClientOptions) -> anyhow::Result<Self> {
+        let is_url = Url::parse(&options.server).is_ok_and(|url| url.has_host());
+        ensure!(is_url, "--server {:?} is no URL; one looks like http://127.0.0.1:8080", options.server);
         // No limit on the whole answer: a long one is still coming, and the server has its own.
-        let client = Client::builder().connect_timeout(Duration::from_secs(5)).build()?;
+        let client = Client::builder().connect_timeout(Duration::from_secs(5)).read_timeout(LONGEST_SILENCE);
+        // The proxy that the environment may name for other programs knows nothing of a server on this machine.
+        let client = client.no_proxy().build()?;
+        let api_key = options.api_key.first().cloned();
+        api_key.iter().try_for_each(check_key)?;
         let base_url = options.server.trim_end_matches('/').to_owned();
-        Ok(Self { client, base_url, api_key: options.api_key.clone() })
+        Ok(Self { client, base_url, api_key })
     }
 
     /// Whether a server is there and lets us in.
@@ -65,6 +74,8 @@ impl Server {
     }
 
     pub(super) async fn forget(&self, user_id: &str) -> anyhow::Result<()> {
+        // Also when they are encoded, these two stand for a folder in a URL and would delete something else, or nothing.
+        ensure!(!matches!(user_id, "." | ".."), "a conversation called {user_id:?} cannot be named in a URL");
         let path = format!("/sessions/{}", utf8_percent_encode(user_id, NON_ALPHANUMERIC));
         let response = self.request(Method::DELETE, &path).send().await.context("the server did not answer")?;
         if response.status().is_success() {
@@ -107,6 +118,9 @@ async fn problem(response: Response) -> anyhow::Error {
 
 fn refusal(status: StatusCode, body: &Value) -> anyhow::Error {
     match detail(body) {
+        Some(detail) if status == StatusCode::UNAUTHORIZED => {
+            anyhow!("{detail}; give it with --api-key or FOOTNOTE_API_KEY ({status})")
+        }
         Some(detail) => anyhow!("{detail} ({status})"),
         None => anyhow!("the server answered {status}"),
     }

@@ -22,11 +22,9 @@ pub struct AccessRules {
 }
 
 impl AccessRules {
+    /// `allowed_hosts` are in lower case, without port and final dot.
     pub fn new(keys: &[Secret], allowed_hosts: &[String]) -> Self {
-        Self {
-            keys: keys.iter().map(|key| digest(key.expose())).collect(),
-            allowed_hosts: allowed_hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
-        }
+        Self { keys: keys.iter().map(|key| digest(key.expose())).collect(), allowed_hosts: allowed_hosts.to_vec() }
     }
 
     fn needs_key(&self) -> bool {
@@ -83,8 +81,7 @@ pub(super) async fn refuse_foreign(
     if let Some(host) = host
         && !rules.knows_host(host)
     {
-        let detail =
-            "the Host header names another site; reach this server by its address, or start it with --allowed-host";
+        let detail = "the Host header names another site; reach this server by its address, or start it with --allowed-host NAME";
         return Err(ApiError::foreign_origin(detail));
     }
     let origin = request.headers().get(header::ORIGIN).map(|value| value.to_str().unwrap_or_default());
@@ -130,7 +127,7 @@ mod tests {
     use super::*;
 
     fn rules() -> AccessRules {
-        AccessRules::new(&[Secret::new("right")], &["Chat.Example.org".to_owned()])
+        AccessRules::new(&[Secret::new("right")], &["chat.example.org".to_owned()])
     }
 
     #[test]
@@ -141,7 +138,7 @@ mod tests {
             "10.0.0.7",
             "localhost:8080",
             "LOCALHOST",
-            "chat.example.org",
+            "Chat.Example.org.:8443",
             "app.localhost",
         ];
         for host in ours {

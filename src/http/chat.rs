@@ -16,15 +16,12 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use uuid::Uuid;
 
-use super::body::JsonBody;
+use super::body::{JsonBody, JsonObject};
 use super::error::ApiError;
-use super::observe::{RequestId, log_failure};
+use super::observe::ObservedRequest;
 use super::{AppState, path};
 use crate::chat::{Question, TopK, TurnEvent, TurnRequest};
 use crate::sessions::{IdempotencyKey, IdempotentRequest};
-
-/// Proxies close a connection that says nothing for half a minute.
-const PING: Duration = Duration::from_secs(15);
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -42,7 +39,7 @@ pub(super) struct ChatBody {
     #[serde(default)]
     top_k: Option<usize>,
     #[serde(default)]
-    filter: Option<Filter>,
+    filter: Option<JsonObject<Filter>>,
 }
 
 impl ChatBody {
@@ -62,7 +59,7 @@ impl ChatBody {
                 .transpose()
                 .map_err(|error| invalid("top_k", &error))?
                 .unwrap_or_default(),
-            filter: self.filter.unwrap_or_default(),
+            filter: self.filter.map(|JsonObject(filter)| filter).unwrap_or_default(),
             idempotency,
         })
     }
@@ -82,6 +79,7 @@ impl ChatBody {
     /// Of all that makes the answer: whether it is streamed does not.
     fn digest(&self) -> String {
         let Self { message, user_id, stream: _, use_history, top_k, filter } = self;
+        let filter = filter.as_ref().map(|JsonObject(filter)| filter);
         let parts = json!([message, user_id, use_history, top_k, filter]);
         Uuid::new_v5(&Uuid::NAMESPACE_OID, parts.to_string().as_bytes()).to_string()
     }
@@ -89,13 +87,13 @@ impl ChatBody {
 
 pub(super) async fn post(
     State(app): State<AppState>,
-    Extension(request_id): Extension<RequestId>,
+    Extension(observed): Extension<ObservedRequest>,
     headers: HeaderMap,
     JsonBody(body): JsonBody<ChatBody>,
 ) -> Result<Response, ApiError> {
     let streams = body.stream.unwrap_or_else(|| accepts_events(&headers));
     let events = app.chat.begin(body.into_turn(&headers)?);
-    if streams { stream(events, request_id).await } else { answer(events).await }
+    if streams { stream(events, observed, app.patience.silence).await } else { answer(events).await }
 }
 
 fn accepts_events(headers: &HeaderMap) -> bool {
@@ -128,7 +126,11 @@ const NO_BUFFERING: [(HeaderName, &str); 1] = [(HeaderName::from_static("x-accel
 
 /// `sources`, `delta`…, then `done` or `error`. What fails before there are sources is an ordinary error response,
 /// which every client understands.
-async fn stream(mut events: UnboundedReceiver<TurnEvent>, request_id: RequestId) -> Result<Response, ApiError> {
+async fn stream(
+    mut events: UnboundedReceiver<TurnEvent>,
+    observed: ObservedRequest,
+    longest_silence: Duration,
+) -> Result<Response, ApiError> {
     let first = match events.recv().await {
         Some(TurnEvent::Failed(error)) => return Err(error.into()),
         Some(TurnEvent::Replayed(response)) => {
@@ -138,14 +140,15 @@ async fn stream(mut events: UnboundedReceiver<TurnEvent>, request_id: RequestId)
         Some(event) => event,
         None => return Err(turn_lost()),
     };
-    let frames = frames(first, events, request_id);
-    Ok((NO_BUFFERING, Sse::new(frames).keep_alive(KeepAlive::new().interval(PING).text("ping"))).into_response())
+    let frames = frames(first, events, observed);
+    let pings = KeepAlive::new().interval(longest_silence).text("ping");
+    Ok((NO_BUFFERING, Sse::new(frames).keep_alive(pings)).into_response())
 }
 
 fn frames(
     first: TurnEvent,
     rest: UnboundedReceiver<TurnEvent>,
-    RequestId(request_id): RequestId,
+    observed: ObservedRequest,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
     // A turn whose task died says nothing more; the stream must still end with an `error`.
     let events = futures::stream::once(async { first })
@@ -158,16 +161,16 @@ fn frames(
                 _ if *ended => None,
                 Some(event) => {
                     *ended = matches!(event, TurnEvent::Done(_) | TurnEvent::Replayed(_) | TurnEvent::Failed(_));
-                    Some(frame(event, &request_id))
+                    Some(frame(event, &observed))
                 }
-                None => Some(failure(&turn_lost(), &request_id)),
+                None => Some(failure(&turn_lost(), &observed)),
             };
             std::future::ready(frame)
         })
         .map(Ok)
 }
 
-fn frame(event: TurnEvent, request_id: &str) -> Event {
+fn frame(event: TurnEvent, observed: &ObservedRequest) -> Event {
     match event {
         TurnEvent::Sources { user_id, source_documents } => {
             named("sources", &json!({"user_id": user_id, "source_documents": source_documents}))
@@ -175,11 +178,7 @@ fn frame(event: TurnEvent, request_id: &str) -> Event {
         TurnEvent::Delta(text) => named("delta", &json!({"text": text})),
         TurnEvent::Done(response) => named("done", &response),
         TurnEvent::Replayed(response) => named("done", &response),
-        TurnEvent::Failed(error) => {
-            let error = ApiError::from(error);
-            log_failure(&error, 0.0);
-            failure(&error, request_id)
-        }
+        TurnEvent::Failed(error) => failure(&ApiError::from(error), observed),
     }
 }
 
@@ -196,8 +195,10 @@ fn named(name: &str, data: &impl Serialize) -> Event {
     Event::default().event(name).data(serde_json::to_string(data).expect("events are strings and numbers"))
 }
 
-fn failure(error: &ApiError, request_id: &str) -> Event {
-    named("error", &error.problem(request_id))
+/// The last event of a stream that failed after the response had begun, and with it after the outermost layer was done.
+fn failure(error: &ApiError, observed: &ObservedRequest) -> Event {
+    observed.log_failure(error);
+    named("error", &error.problem(observed.id()))
 }
 
 fn turn_lost() -> ApiError {

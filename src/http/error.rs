@@ -73,6 +73,10 @@ impl ApiError {
         error
     }
 
+    fn invalid_cursor() -> Self {
+        Self::invalid_field("cursor", "`cursor` is not one that this server gave; leave it out to begin anew")
+    }
+
     pub fn unsupported_media_type() -> Self {
         let detail = "the body is not JSON by its header; send it with `Content-Type: application/json`";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
@@ -98,11 +102,19 @@ impl ApiError {
     }
 
     pub fn unknown_route(path: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at {path}"))
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            format!("there is nothing at {path}; the README lists the routes"),
+        )
     }
 
     pub fn no_such(what: &str, id: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no {what} {id}"))
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            format!("there is no {what} {id}; GET /{what}s lists those there are"),
+        )
     }
 
     pub fn method_not_allowed(method: &str, path: &str) -> Self {
@@ -248,7 +260,7 @@ impl ApiError {
 
     fn from_collection(error: &collection::Error) -> Self {
         if let collection::Error::InvalidCursor { .. } = error {
-            return Self::invalid_field("cursor", "is not one that this server gave; leave it out to begin anew");
+            return Self::invalid_cursor();
         }
         let detail = if error.is_transient() {
             "the vector store did not answer; try again shortly"
@@ -296,7 +308,10 @@ impl From<llm::Error> for ApiError {
             llm::Error::Unavailable { .. } => {
                 bad_gateway("the model could not be reached or failed; ask again shortly")
             }
-            llm::Error::InvalidResponse { .. } => bad_gateway("the model answered with something that is no answer"),
+            llm::Error::InvalidResponse { .. } => bad_gateway(
+                "what came from the model's address is no chat completion; nothing was saved. The operator finds more in \
+                 the log, and checks the address with `footnote doctor`",
+            ),
             llm::Error::Interrupted { .. } => {
                 bad_gateway("the model stopped half-way; nothing was saved, so the question can be asked again")
             }
@@ -307,17 +322,32 @@ impl From<llm::Error> for ApiError {
 
 impl From<sessions::Error> for ApiError {
     fn from(error: sessions::Error) -> Self {
-        if let sessions::Error::InvalidCursor = error {
-            return Self::invalid_field("cursor", "is not one that this server gave; leave it out to begin anew");
+        use sessions::Error as Session;
+        let unavailable = |code: &'static str, detail: &str| Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail);
+        match &error {
+            Session::InvalidCursor => return Self::invalid_cursor(),
+            Session::InvalidMetadata(reason) => return Self::invalid_field("metadata", format!("`metadata` {reason}")),
+            Session::InvalidSession(reason) => return Self::invalid_field("body", reason.as_str()),
+            // Waiting does not mend it, so there is no `Retry-After`.
+            Session::Damaged(_) => unavailable(
+                "session_damaged",
+                "part of this session is missing in the session store; delete it to begin anew",
+            ),
+            Session::Unavailable(_)
+            | Session::Timeout
+            | Session::Full(_)
+            | Session::ReadOnly(_)
+            | Session::Denied(_)
+            | Session::Failed(_)
+            | Session::InvalidUrl(_)
+            | Session::Locked(_)
+            | Session::Corrupt { .. }
+            | Session::CannotOpen { .. } => unavailable(
+                "session_store_unavailable",
+                "the session store did not answer, so what the session holds is not known; try again shortly",
+            )
+            .retry_after(1),
         }
-        if let sessions::Error::InvalidMetadata(reason) = &error {
-            return Self::invalid_field("metadata", format!("`metadata` {reason}"));
-        }
-        if let sessions::Error::Damaged(_) = error {
-            let detail = "part of this session is missing in the session store; delete it to begin anew";
-            return Self::new(StatusCode::SERVICE_UNAVAILABLE, "session_damaged", detail).caused_by(error);
-        }
-        let detail = "the session store did not answer, so what the session holds is not known; try again shortly";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "session_store_unavailable", detail).retry_after(1).caused_by(error)
+        .caused_by(error)
     }
 }

@@ -4,49 +4,94 @@ use std::any::Any;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::HeaderValue;
+use axum::http::{HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use tracing::{Instrument, info_span};
+use tracing::{Instrument, Span, error_span};
 use uuid::Uuid;
 
 use super::error::{ApiError, write_problem};
 
 const REQUEST_ID: &str = "x-request-id";
 
-/// The id under which the log tells of this request.
+/// One request as the log tells of it, also after its handler has returned and its stream goes on.
 #[derive(Debug, Clone)]
-pub(super) struct RequestId(pub(super) String);
+pub(super) struct ObservedRequest {
+    id: String,
+    started: Instant,
+    span: Span,
+}
+
+impl ObservedRequest {
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// A failure of the server or of what it depends on is a warning with its causes; a client's mistake is told on
+    /// request only.
+    pub(super) fn log_failure(&self, error: &ApiError) {
+        let _entered = self.span.enter();
+        let status = error.status().as_u16();
+        let cause = error.cause_chain();
+        let milliseconds = milliseconds(self.started);
+        if error.is_failure() {
+            tracing::warn!(
+                http.status = status,
+                error.code = error.code(),
+                error.cause = cause,
+                duration.ms = milliseconds,
+                "request failed"
+            );
+        } else {
+            tracing::debug!(
+                http.status = status,
+                error.code = error.code(),
+                error.cause = cause,
+                duration.ms = milliseconds,
+                "request refused"
+            );
+        }
+    }
+}
 
 pub(super) async fn observe(mut request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let request_id = request_id(&request);
-    request.extensions_mut().insert(RequestId(request_id.clone()));
-    let method = request.method().clone();
+    let method = method_label(request.method());
     // The pattern and not the path: a path holds ids, which belong neither into labels nor into the log.
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
-    let span = info_span!("request", %request_id, %method, route);
+    let id = request_id(&request);
+    // Of the highest level, since a span itself says nothing: whatever is logged below it, it gives the id to.
+    let span = error_span!("request", request_id = id, method, route);
+    let observed = ObservedRequest { id, started: Instant::now(), span: span.clone() };
+    request.extensions_mut().insert(observed.clone());
 
     let mut response = next.run(request).instrument(span.clone()).await;
 
-    let _entered = span.enter();
-    let elapsed = started.elapsed();
     let status = response.status().as_u16();
-    let labels = [("method", method.to_string()), ("route", route), ("status", status.to_string())];
+    let labels = [("method", method.to_owned()), ("route", route), ("status", status.to_string())];
     metrics::counter!("footnote_http_requests_total", &labels).increment(1);
-    metrics::histogram!("footnote_http_request_seconds", &labels[..2]).record(elapsed);
-    let milliseconds = elapsed.as_secs_f64() * 1e3;
+    metrics::histogram!("footnote_http_request_seconds", &labels[..2]).record(observed.started.elapsed());
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
-        log_failure(&error, milliseconds);
-        write_problem(&mut response, &error, &request_id);
+        observed.log_failure(&error);
+        write_problem(&mut response, &error, observed.id());
     } else {
-        tracing::debug!(http.status = status, duration.ms = milliseconds, "request");
+        let _entered = span.enter();
+        tracing::debug!(http.status = status, duration.ms = milliseconds(observed.started), "request");
     }
-    if let Ok(value) = HeaderValue::from_str(&request_id) {
+    if let Ok(value) = HeaderValue::from_str(observed.id()) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response.headers_mut().insert("x-content-type-options", HeaderValue::from_static("nosniff"));
     response
+}
+
+fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1e3
+}
+
+/// A method may be any word that a client likes; each would be a series of its own, for ever.
+fn method_label(method: &Method) -> &'static str {
+    const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    KNOWN.into_iter().find(|known| method.as_str() == *known).unwrap_or("other")
 }
 
 /// The caller's own id, if it is one that can stand in a log line; else a new one.
@@ -56,38 +101,8 @@ fn request_id(request: &Request) -> String {
     given.filter(fit).map_or_else(|| Uuid::new_v4().to_string(), ToOwned::to_owned)
 }
 
-/// A failure of the server or of what it depends on is a warning with its causes; a client's mistake is told on request
-/// only.
-pub(super) fn log_failure(error: &ApiError, milliseconds: f64) {
-    let status = error.status().as_u16();
-    let cause = error.cause_chain();
-    if error.is_failure() {
-        tracing::warn!(
-            http.status = status,
-            error.code = error.code(),
-            error.cause = cause,
-            duration.ms = milliseconds,
-            "request failed"
-        );
-    } else {
-        tracing::debug!(
-            http.status = status,
-            error.code = error.code(),
-            error.cause = cause,
-            duration.ms = milliseconds,
-            "request refused"
-        );
-    }
-}
-
-/// A defect of ours costs this one request.
-pub(super) fn answer_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
-    let message = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("no message");
-    tracing::error!(panic.message = message, "a request handler panicked");
+/// A defect of ours costs this one request. What it was is logged where it happened, by the panic hook.
+pub(super) fn answer_panic(_: Box<dyn Any + Send + 'static>) -> Response {
     ApiError::internal("this request met a defect of the server; the log tells more under the request_id")
         .into_response()
 }

@@ -1,12 +1,12 @@
 //! Names and numbers out of URLs: ids, cursors and limits.
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{FromRequestParts, Query};
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use super::body::wrong_shape;
 use super::error::ApiError;
 use crate::sessions::SessionKey;
 
@@ -51,8 +51,11 @@ impl<Parameters: DeserializeOwned, State: Send + Sync> FromRequestParts<State> f
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &State) -> Result<Self, ApiError> {
-        let invalid = |error: QueryRejection| ApiError::invalid_field("query", error.body_text());
-        Query::try_from_uri(&parts.uri).map(|Query(parameters)| Self(parameters)).map_err(invalid)
+        let query = parts.uri.query().unwrap_or_default();
+        let query = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
+        serde_path_to_error::deserialize(query)
+            .map(Self)
+            .map_err(|error| wrong_shape("query", &error.path().to_string(), &error.inner().to_string()))
     }
 }
 
@@ -82,7 +85,7 @@ impl TryFrom<usize> for PageSize {
         if (1..=Self::MAX).contains(&size) {
             Ok(Self(size))
         } else {
-            Err(format!("`limit` is {size}; give 1 to {}", Self::MAX))
+            Err(format!("{size} is not from 1 to {}", Self::MAX))
         }
     }
 }

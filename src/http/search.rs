@@ -6,7 +6,7 @@ use footnote_knowledge::collection::{Candidate, Filter, SearchMode};
 use serde::{Deserialize, Serialize};
 
 use super::AppState;
-use super::body::JsonBody;
+use super::body::{JsonBody, JsonObject};
 use super::error::ApiError;
 use crate::chat::{Question, TopK};
 use crate::retrieval::source_document;
@@ -19,7 +19,7 @@ pub(super) struct SearchBody {
     #[serde(default)]
     top_k: Option<usize>,
     #[serde(default)]
-    filter: Option<Filter>,
+    filter: Option<JsonObject<Filter>>,
     #[serde(default)]
     mode: Option<SearchMode>,
     #[serde(default)]
@@ -51,7 +51,7 @@ pub(super) async fn post(
     let top_k = body.top_k.map(TopK::parse).transpose();
     let top_k =
         top_k.map_err(|error| ApiError::invalid_field("top_k", format!("`top_k` {error}")))?.unwrap_or_default();
-    let filter = body.filter.unwrap_or_default();
+    let filter = body.filter.map(|JsonObject(filter)| filter).unwrap_or_default();
     let found = app.retrieval.search(query.as_str(), &filter, top_k.get(), body.mode.unwrap_or_default()).await?;
 
     let hits = found.result.hits.into_iter().enumerate();

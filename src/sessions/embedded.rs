@@ -15,12 +15,12 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use tokio::task::spawn_blocking;
 
+use super::database_file::DatabaseFile;
 use super::error::Error;
 use super::idempotency::Reserved;
 use super::key::SessionKey;
 use super::listing::{Listed, Position};
 use super::options::SessionOptions;
-use super::redb_file::RedbFile;
 use super::store::{Append, Appended, Held, Read, ReadRequest};
 use super::transfer::{ExportedSession, Imported};
 use read::Snapshot;
@@ -28,7 +28,7 @@ use writer::{Work, Writer};
 
 #[derive(Debug)]
 pub(super) struct EmbeddedStore {
-    file: Arc<RedbFile>,
+    file: Arc<DatabaseFile>,
     writer: Writer,
     ttl: Option<Duration>,
 }
@@ -37,7 +37,7 @@ impl EmbeddedStore {
     /// A missing file is made; one that another process uses, or that is damaged, is left alone and reported.
     pub(super) async fn open(data_dir: &Path, options: &SessionOptions) -> Result<Self, Error> {
         let path = data_dir.join("sessions.redb");
-        let file = Arc::new(run(move || RedbFile::open(path, tables::create)).await?);
+        let file = Arc::new(run(move || DatabaseFile::open(path, tables::create)).await?);
         let writer = Writer::start(Arc::clone(&file), options.ttl, options.max_messages);
         Ok(Self { file, writer, ttl: options.ttl })
     }

@@ -17,9 +17,9 @@ use std::path::{Path, PathBuf};
 use redb::{ReadableDatabase, ReadableTable, TableDefinition, TableError, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
+use super::database_file::{DatabaseFile, engine, from_json, to_json};
 use super::error::Error;
 use super::key::SessionKey;
-use super::redb_file::{RedbFile, engine, from_json, to_json};
 use super::store::Append;
 use writer::Writer;
 
@@ -78,7 +78,7 @@ impl Journal {
 }
 
 /// The file of this process, and those that nobody uses.
-fn open_files(folder: &Path) -> Result<(RedbFile, Vec<RedbFile>), Error> {
+fn open_files(folder: &Path) -> Result<(DatabaseFile, Vec<DatabaseFile>), Error> {
     let highest = existing_slots(folder)?.into_iter().max();
     let mut files = Vec::new();
     for slot in 0.. {
@@ -86,7 +86,7 @@ fn open_files(folder: &Path) -> Result<(RedbFile, Vec<RedbFile>), Error> {
         if is_new && !files.is_empty() {
             break;
         }
-        match RedbFile::open(folder.join(format!("journal-{slot}.redb")), create_tables) {
+        match DatabaseFile::open(folder.join(format!("journal-{slot}.redb")), create_tables) {
             Ok(file) => files.push(file),
             // Of a process that runs.
             Err(Error::Locked(_)) => {}
@@ -116,7 +116,7 @@ fn create_tables(transaction: &WriteTransaction) -> Result<(), TableError> {
 
 type Stored = (u64, Vec<u8>);
 
-fn read(file: &RedbFile) -> Result<Vec<Stored>, Error> {
+fn read(file: &DatabaseFile) -> Result<Vec<Stored>, Error> {
     let transaction = file.database()?.begin_read().map_err(engine)?;
     let table = transaction.open_table(TURNS).map_err(engine)?;
     let mut turns = Vec::new();
@@ -128,7 +128,7 @@ fn read(file: &RedbFile) -> Result<Vec<Stored>, Error> {
 }
 
 /// First into the one, then out of the other: a process killed in between leaves turns twice, not never.
-fn take_over(own: &RedbFile, left_behind: &RedbFile) -> Result<(), Error> {
+fn take_over(own: &DatabaseFile, left_behind: &DatabaseFile) -> Result<(), Error> {
     let turns = read(left_behind)?;
     if turns.is_empty() {
         return Ok(());

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use footnote::http::Patience;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::test_app::{Answer, TestApp, answer};
+use crate::test_app::{Answer, DEADLINE, TestApp, answer};
 
 /// A problem as RFC 9457 has it, with this status and code.
 #[track_caller]
@@ -27,7 +28,8 @@ async fn expect_refused_fields(app: &TestApp, cases: Vec<(Value, &str)>) {
         let answer = app.post("/chat", body).await;
         expect_problem(&answer, StatusCode::UNPROCESSABLE_ENTITY, "invalid_request");
         assert_eq!(answer.body["field"], field, "{}", answer.body);
-        assert!(answer.body["detail"].as_str().unwrap().contains(field), "{}", answer.body);
+        let detail = answer.body["detail"].as_str().unwrap();
+        assert!(detail.contains(field) || (field == "body" && detail.contains("JSON object")), "{detail}");
     }
 }
 
@@ -64,7 +66,13 @@ async fn each_wrong_field_is_named() {
             (json!({"message": "hi", "top_k": -1}), "top_k"),
             (json!({"message": "hi", "filter": {"tag": "x"}}), "filter.tag"),
             (json!({"message": "hi", "filter": {"tags": "x"}}), "filter.tags"),
+            (json!({"message": "hi", "filter": [["x"]]}), "filter"),
             (json!({"message": "hi", "mesage": "x"}), "mesage"),
+            (json!(["What is a chunk?"]), "body"),
+            (json!(["What is a chunk?", "somebody"]), "body"),
+            (json!(5), "body"),
+            (json!("`message`"), "body"),
+            (json!(null), "body"),
         ],
     )
     .await;
@@ -129,6 +137,31 @@ async fn a_body_that_never_ends_is_cut_off() {
     still_answers(&app).await;
 }
 
+/// Sends this much of a request and nothing more, and returns what the server says before it closes the connection.
+async fn answer_to_a_part(app: &TestApp, part: &str) -> String {
+    let address = app.url.strip_prefix("http://").unwrap();
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    connection.write_all(part.as_bytes()).await.unwrap();
+    let mut response = Vec::new();
+    let reading = tokio::time::timeout(DEADLINE, connection.read_to_end(&mut response)).await;
+    let _ = reading.expect("the server closes the connection");
+    String::from_utf8_lossy(&response).into_owned()
+}
+
+#[tokio::test]
+async fn a_request_that_stops_half_way_is_not_waited_for() {
+    let moment = Duration::from_secs(1);
+    let patience = Patience { request_head: moment, request_body: moment, ..Patience::default() };
+    let app = TestApp::builder().patience(patience).start().await;
+    for head in ["", "POST /chat HT", "POST /chat HTTP/1.1\r\nhost: localhost\r\ncontent-"] {
+        answer_to_a_part(&app, head).await;
+    }
+    let head = "POST /chat HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n";
+    let response = answer_to_a_part(&app, &format!("{head}{{\"message\":")).await;
+    assert!(response.starts_with("HTTP/1.1 408") && response.contains("request_timeout"), "{response}");
+    still_answers(&app).await;
+}
+
 #[tokio::test]
 async fn unknown_routes_and_wrong_methods_are_problems_too() {
     let app = small_app().await;
@@ -143,15 +176,20 @@ async fn unknown_routes_and_wrong_methods_are_problems_too() {
 #[tokio::test]
 async fn ids_and_parameters_in_urls_are_checked() {
     let app = small_app().await;
-    for path in
-        ["/documents/not-a-uuid", "/sessions/%07", "/sessions?limit=0", "/sessions?limit=x", "/documents?limt=1"]
-    {
-        expect_problem(&app.get(path).await, StatusCode::UNPROCESSABLE_ENTITY, "invalid_request");
-    }
-    for path in ["/documents?cursor=nonsense", "/sessions?cursor=nonsense"] {
+    for (path, field) in [
+        ("/documents/not-a-uuid", "id"),
+        ("/sessions/%07", "id"),
+        ("/sessions?limit=0", "limit"),
+        ("/sessions?limit=101", "limit"),
+        ("/sessions?limit=x", "limit"),
+        ("/documents?limt=1", "limt"),
+        ("/documents?cursor=nonsense", "cursor"),
+        ("/sessions?cursor=nonsense", "cursor"),
+    ] {
         let answer = app.get(path).await;
         expect_problem(&answer, StatusCode::UNPROCESSABLE_ENTITY, "invalid_request");
-        assert_eq!(answer.body["field"], "cursor");
+        assert_eq!(answer.body["field"], field, "{}", answer.body);
+        assert!(answer.body["detail"].as_str().unwrap().contains(&format!("`{field}`")), "{}", answer.body);
     }
     let missing = "/documents/00000000-0000-4000-8000-000000000000";
     for path in [missing.to_owned(), format!("{missing}/chunks"), "/sessions/nobody".to_owned()] {
@@ -169,6 +207,7 @@ async fn a_search_is_checked_like_a_chat() {
         (json!({}), "query"),
         (json!({"query": "x", "top_k": 99}), "top_k"),
         (json!({"query": "x", "mode": "psychic"}), "mode"),
+        (json!({"query": "x", "filter": [["x"]]}), "filter"),
     ] {
         let answer = app.post("/search", body).await;
         expect_problem(&answer, StatusCode::UNPROCESSABLE_ENTITY, "invalid_request");

@@ -3,8 +3,12 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::model_server::{ModelServer, Reply};
+use serde_json::Value;
+
+use crate::embedding_server::EmbeddingServer;
+use crate::model_server::ModelServer;
 use crate::redis_server::RedisServer;
+use crate::server_process::Server;
 
 /// The exit status and what was printed.
 fn doctor(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
@@ -26,13 +30,42 @@ fn an_empty_installation_is_well_and_told_what_is_next() {
 async fn each_wrong_part_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let model = ModelServer::start();
-    model.always(|| Reply::refuse(401));
-    let wrong = ["--qdrant-url", "http://127.0.0.1:9", "--redis-url", "redis://127.0.0.1:9"];
-    let (status, said) = doctor(folder.path(), &wrong);
+    model.list_models_with(401);
+    let stores = ["--qdrant-url", "http://127.0.0.1:9", "--redis-url", "redis://127.0.0.1:9"];
+    let rest = ["--openai-base-url", model.base_url(), "--listen", "0.0.0.0:8080", "--ingest", "missing"];
+    let (status, said) = doctor(folder.path(), &[&stores[..], &rest[..]].concat());
     assert_eq!(status, Some(1), "{said}");
-    let wrong_parts: Vec<&str> = said.lines().filter(|line| line.starts_with("WRONG")).collect();
-    assert_eq!(wrong_parts.len(), 2, "{said}");
-    assert!(wrong_parts[0].contains("documents") && wrong_parts[1].contains("sessions"), "{said}");
+    let wrong = said.lines().filter_map(|line| line.strip_prefix("WRONG "));
+    let wrong: Vec<&str> = wrong.map(|line| line.split_whitespace().next().unwrap()).collect();
+    assert_eq!(wrong, ["documents", "sessions", "model", "ingest", "access"], "{said}");
+    assert!(said.contains("--allow-anonymous") && said.contains("401"), "{said}");
+}
+
+#[test]
+fn whoever_may_come_in_is_judged_as_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, status, said) in [
+        (vec!["--allow-anonymous"], 0, "from this machine only"),
+        (vec!["--allow-anonymous", "--listen", "0.0.0.0:8080"], 0, "may read every document"),
+        (vec!["--api-key", "k", "--listen", "0.0.0.0:8080"], 0, "1 API key"),
+        (vec!["--listen", "nonsense"], 1, "HOST:PORT"),
+        (vec!["--api-key", "two words"], 1, "--api-key"),
+    ] {
+        let (found, text) = doctor(folder.path(), &arguments);
+        assert_eq!(found, Some(status), "{text}");
+        assert!(text.contains(said), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_look_does_not_decide_what_the_collection_is_made_with() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(doctor(folder.path(), &[]).0, Some(0));
+    let embeddings = EmbeddingServer::start();
+    let options = ["--embedder", "openai", "--openai-base-url", embeddings.base_url()];
+    let server = Server::start(folder.path(), &options);
+    let ready: Value = server.request("GET", "/readyz").send().await.unwrap().json().await.unwrap();
+    assert_eq!(ready["documents"]["ok"], true, "{ready}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

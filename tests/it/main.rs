@@ -3,6 +3,8 @@
 
 #[path = "../support/certificates.rs"]
 mod certificates;
+#[path = "../support/embedding_server.rs"]
+mod embedding_server;
 #[path = "../support/model_server.rs"]
 mod model_server;
 #[path = "../support/redis_cluster.rs"]
@@ -19,6 +21,7 @@ mod conversation;
 mod doctor;
 mod documents;
 mod idempotency;
+mod logs;
 mod memory;
 mod model;
 mod model_process;
@@ -27,5 +30,6 @@ mod packaging;
 mod process;
 mod redis_sessions;
 mod retrieval;
+mod server_process;
 mod sessions;
 mod streaming;

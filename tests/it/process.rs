@@ -1,95 +1,15 @@
 //! The real binaries as processes: how they start, refuse, end, survive and talk.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::time::Instant;
+use std::process::{Output, Stdio};
 
-use serde_json::{Value, json};
+use futures::StreamExt;
+use serde_json::json;
 
-use crate::test_app::DEADLINE;
-
-const FOOTNOTE: &str = env!("CARGO_BIN_EXE_footnote");
-
-/// `footnote` with nothing of the tests' environment but the path.
-fn footnote(folder: &Path) -> Command {
-    let mut command = Command::new(FOOTNOTE);
-    command.env_clear().env("PATH", "/usr/bin:/bin").current_dir(folder);
-    command
-}
-
-/// A serving process; killed when dropped.
-struct Server {
-    process: Child,
-    url: String,
-}
-
-impl Server {
-    fn start(folder: &Path, arguments: &[&str]) -> Self {
-        let mut process = footnote(folder)
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let first = lines.next().expect("it says where it listens").unwrap();
-        let url = first.split_whitespace().last().unwrap().to_owned();
-        // Whatever else it prints must not meet a closed pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { process, url }
-    }
-
-    fn signal(&self, name: &str) {
-        let pid = self.process.id().to_string();
-        assert!(Command::new("kill").args([format!("-{name}"), pid]).status().unwrap().success());
-    }
-
-    async fn ask(&self, user_id: &str, message: &str) -> Value {
-        let body = json!({"user_id": user_id, "message": message});
-        let response = reqwest::Client::new().post(format!("{}/chat", self.url)).json(&body).send().await.unwrap();
-        response.json().await.unwrap()
-    }
-
-    async fn wait_until_ingested(&self) {
-        let started = Instant::now();
-        loop {
-            let ready: Value = reqwest::get(format!("{}/readyz", self.url)).await.unwrap().json().await.unwrap();
-            if ready["ingesting"]["running"] == false {
-                return;
-            }
-            assert!(started.elapsed() < DEADLINE, "{ready}");
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn wait(process: &mut Child) -> ExitStatus {
-    let started = Instant::now();
-    loop {
-        if let Some(status) = process.try_wait().unwrap() {
-            return status;
-        }
-        assert!(started.elapsed() < DEADLINE, "the process does not end");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-}
-
-fn folder_with_documents() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("notes")).unwrap();
-    let note = "# Learning\n\nMachine learning is programs that learn from data.\n";
-    std::fs::write(folder.path().join("notes/ml.md"), note).unwrap();
-    folder
-}
+use crate::model_server::{ModelServer, Reply};
+use crate::redis_server::RedisServer;
+use crate::server_process::{Server, folder_with_documents, footnote, wait};
 
 #[tokio::test]
 async fn documents_and_conversations_survive_sigkill() {
@@ -117,14 +37,50 @@ async fn sigterm_and_sigint_end_it_in_order() {
     }
 }
 
+#[tokio::test]
+async fn sigterm_finishes_the_answer_in_flight_and_sigkill_loses_only_that() {
+    let folder = folder_with_documents();
+    let model = ModelServer::start();
+    let options = ["--openai-base-url", model.base_url()];
+    let question = json!({"user_id": "someone", "message": "What is machine learning?", "stream": true});
+    for (signal, messages) in [("TERM", 2), ("KILL", 2)] {
+        let mut server = Server::start(folder.path(), &options);
+        let (words, live) = Reply::live();
+        model.then(live);
+        let mut stream = server.request("POST", "/chat").json(&question).send().await.unwrap().bytes_stream();
+        words.send("To the".to_owned()).unwrap();
+        let mut heard = String::new();
+        while !heard.contains("To the") {
+            heard.push_str(std::str::from_utf8(&stream.next().await.unwrap().unwrap()).unwrap());
+        }
+        server.signal(signal);
+        let _ = words.send(" end.".to_owned());
+        drop(words);
+        while let Some(Ok(bytes)) = stream.next().await {
+            heard.push_str(std::str::from_utf8(&bytes).unwrap());
+        }
+        assert_eq!(heard.contains("event: done"), signal == "TERM", "{heard}");
+        assert_eq!(wait(&mut server.process).success(), signal == "TERM");
+
+        let again = Server::start(folder.path(), &options);
+        let session = again.request("GET", "/sessions/someone").send().await.unwrap();
+        let session: serde_json::Value = session.json().await.unwrap();
+        assert_eq!(session["messages"].as_array().unwrap().len(), messages, "{session}");
+        assert_eq!(session["messages"][1]["content"], "To the end.");
+    }
+}
+
 #[test]
 fn what_only_a_person_can_mend_refuses_the_start() {
     let folder = folder_with_documents();
     let _running = Server::start(folder.path(), &[]);
-    let refusals: [(&[&str], &str); 6] = [
+    std::fs::create_dir_all(folder.path().join("archive/notes")).unwrap();
+    let refusals: [(&[&str], &str); 8] = [
         (&["--listen", "127.0.0.1:0"], "another process"),
         (&["--listen", "0.0.0.0:0", "--data-dir", "other"], "--api-key"),
         (&["--ingest", "missing", "--data-dir", "other"], "missing"),
+        (&["--ingest", "notes", "--ingest", "archive/notes", "--data-dir", "other"], "`ingest` program"),
+        (&["--ingest", "/", "--data-dir", "other"], "has no name"),
         (&["--sessions", "redis", "--data-dir", "other"], "--redis-url"),
         (&["--redis-url", "http://not-redis", "--data-dir", "other"], "Redis URL"),
         (&["--prompt", "notes/ml.md", "--data-dir", "other"], "{{"),
@@ -143,11 +99,34 @@ fn a_usage_error_is_status_2_and_help_shows_no_secret() {
     assert_eq!(wrong.status.code(), Some(2));
     assert!(stderr(&wrong).contains("--listen"), "{}", stderr(&wrong));
 
-    std::fs::write(folder.path().join(".env"), "OPENAI_API_KEY=sk-from-file\n").unwrap();
-    let help =
-        footnote(folder.path()).args(["serve", "--help"]).env("FOOTNOTE_API_KEY", "sk-from-variable").output().unwrap();
-    let text = String::from_utf8_lossy(&help.stdout);
-    assert!(text.contains("--openai-api-key") && !text.contains("sk-from"), "{text}");
+    std::fs::write(folder.path().join(".env"), "OPENAI_API_KEY=secret-of-file\n").unwrap();
+    for command in ["serve", "chat"] {
+        let mut help = footnote(folder.path());
+        help.args([command, "--help"]).env("FOOTNOTE_API_KEY", "secret-key").env("FOOTNOTE_USER_ID", "secret-user");
+        help.env("QDRANT_URL", "http://user:secret@q").env("OPENAI_BASE_URL", "http://user:secret@o");
+        let output = help.env("REDIS_URL", "redis://:secret@r").output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains("--api-key") && text.contains("[env: FOOTNOTE_API_KEY]"), "{text}");
+        assert!(!text.contains("secret"), "{text}");
+    }
+}
+
+#[test]
+fn no_error_shows_a_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |arguments: &[&str]| {
+        let output = footnote(folder.path()).args(arguments).output().unwrap();
+        assert!(!output.status.success(), "{arguments:?}");
+        let said = stderr(&output);
+        assert!(!said.contains("secret"), "{said}");
+        said
+    };
+    for option in ["--qdrant-url", "--openai-base-url", "--redis-url"] {
+        refused(&["serve", option, "http://user:secret@host name"]);
+    }
+    std::fs::write(folder.path().join(".env"), "FOOTNOTE_LOG=warn\nOPENAI_API_KEY=sk-live secret\n").unwrap();
+    let said = refused(&["serve"]);
+    assert!(said.contains(".env") && said.contains("line 2"), "{said}");
 }
 
 #[tokio::test]
@@ -200,6 +179,66 @@ async fn the_terminal_client_talks_shows_sources_and_resets() {
     assert!(text.contains("forgotten"), "{text}");
     assert!(!text.contains("never read"), "{text}");
     assert_eq!(server.ask("terminal", "hello").await["conversation_length"], 4, "the reset conversation had one turn");
+}
+
+/// One question, from a client in the same folder as the server.
+fn chat(folder: &Path, server: &Server, lines: &str) -> Output {
+    let mut client = footnote(folder);
+    client.args(["chat", "--server", &server.url, "--user-id", ".."]).env("HTTP_PROXY", "http://127.0.0.1:9");
+    let pipes = client.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut client = pipes.spawn().unwrap();
+    client.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    client.wait_with_output().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_client_shares_the_servers_settings() {
+    let folder = folder_with_documents();
+    std::fs::write(folder.path().join(".env"), "FOOTNOTE_API_KEY=\"new, old\"\n").unwrap();
+    let server = Server::start(folder.path(), &[]);
+    let output = chat(folder.path(), &server, "hello\n/reset\n");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("Bot: "), "{output:?}");
+    // A URL cannot name this conversation, so it cannot be deleted, and is not said to be.
+    assert!(!text.contains("forgotten") && stderr(&output).contains("\"..\""), "{output:?}");
+
+    std::fs::write(folder.path().join(".env"), "FOOTNOTE_API_KEY=other\n").unwrap();
+    let refused = chat(folder.path(), &server, "hello\n");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(stderr(&refused).contains("--api-key"), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_breaks_off_is_told_on_a_line_of_its_own() {
+    let folder = folder_with_documents();
+    let model = ModelServer::start();
+    model.then(Reply::CutAfter("Half an".to_owned()));
+    let server = Server::start(folder.path(), &["--openai-base-url", model.base_url()]);
+    let output = chat(folder.path(), &server, "hello\n");
+    assert!(String::from_utf8_lossy(&output.stdout).ends_with("Bot: Half an\n"), "{output:?}");
+    assert!(stderr(&output).contains("half-way"), "{output:?}");
+}
+
+#[tokio::test]
+async fn it_says_who_is_sent_text_and_no_password() {
+    let folder = tempfile::tempdir().unwrap();
+    let local = Server::start(folder.path(), &[]);
+    assert!(local.printed().contains("no other host"), "{}", local.printed());
+    drop(local);
+    let (redis, model) = (RedisServer::start(), ModelServer::start());
+    let with_password = |url: &str, scheme: &str| url.replace(scheme, &format!("{scheme}someone:secret@"));
+    let model_url = with_password(model.base_url(), "http://");
+    let options = ["--openai-base-url", &model_url, "--redis-url", &redis.url()];
+    let server =
+        Server::start(folder.path(), &[&options[..], &["--qdrant-url", "http://a:secret@127.0.0.1:9"]].concat());
+    let printed = server.printed();
+    let receivers = printed.lines().find(|line| line.contains("text goes to")).unwrap();
+    let model_host = model.base_url().strip_prefix("http://").unwrap().strip_suffix("/v1").unwrap();
+    let redis_host = redis.url().strip_prefix("redis://").unwrap().to_owned();
+    for part in [model_host, &redis_host, "127.0.0.1:9", "passages", "conversations", "documents"] {
+        assert!(receivers.contains(part), "no {part} in {receivers}");
+    }
+    assert!(!printed.contains("secret") && !server.log().contains("secret"), "{printed}{}", server.log());
 }
 
 #[test]

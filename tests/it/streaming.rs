@@ -1,5 +1,8 @@
 //! `POST /chat` as server-sent events.
 
+use std::time::Duration;
+
+use footnote::http::Patience;
 use futures::StreamExt;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -115,4 +118,25 @@ async fn an_answer_that_breaks_off_ends_with_an_error_and_is_not_saved() {
     assert_eq!((name.as_str(), &problem["code"], &problem["status"]), ("error", &json!("model_error"), &json!(502)));
     assert!(problem["request_id"].is_string());
     assert_eq!(app.get("/sessions/someone").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_stream_that_has_nothing_to_say_says_that_it_is_there() {
+    let model = ModelServer::start();
+    let (words, live) = Reply::live();
+    model.then(live);
+    let patience = Patience { silence: Duration::from_millis(20), ..Patience::default() };
+    let app = TestApp::builder().option("--openai-base-url", model.base_url()).patience(patience).start().await;
+    let body = json!({"message": "What is machine learning?", "stream": true});
+    let mut stream = app.request("POST", "/chat").json(&body).send().await.unwrap().bytes_stream();
+    let mut heard = String::new();
+    while heard.matches("\n: ping\n\n").count() < 2 {
+        heard.push_str(std::str::from_utf8(&stream.next().await.unwrap().unwrap()).unwrap());
+    }
+    words.send("At last.".to_owned()).unwrap();
+    drop(words);
+    while let Some(bytes) = stream.next().await {
+        heard.push_str(std::str::from_utf8(&bytes.unwrap()).unwrap());
+    }
+    assert!(heard.contains("At last.") && heard.contains("event: done"), "{heard}");
 }

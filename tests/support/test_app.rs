@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use clap::{CommandFactory, FromArgMatches};
 use footnote::app::Application;
 use footnote::cli::{Cli, ServeOptions};
+use footnote::http::Patience;
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -25,6 +26,7 @@ pub(crate) struct TestApp {
     /// Removed when the app is dropped.
     _folder: TempDir,
     arguments: Vec<String>,
+    patience: Patience,
 }
 
 #[derive(Default)]
@@ -33,6 +35,9 @@ pub(crate) struct TestAppBuilder {
     documents: Vec<(String, Vec<u8>)>,
     paths: Vec<PathBuf>,
     api_key: Option<String>,
+    patience: Patience,
+    /// Whether [`TestAppBuilder::start`] waits until the documents are in.
+    ingests_meanwhile: bool,
 }
 
 /// A status and the JSON under it.
@@ -67,6 +72,18 @@ impl TestAppBuilder {
         self.option("--api-key", key)
     }
 
+    /// Waits for clients no longer than this.
+    pub(crate) fn patience(mut self, patience: Patience) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Is started before its documents are in.
+    pub(crate) fn while_it_ingests(mut self) -> Self {
+        self.ingests_meanwhile = true;
+        self
+    }
+
     /// Starts the server and waits until its documents are in.
     pub(crate) async fn start(self) -> TestApp {
         let folder = tempfile::tempdir().unwrap();
@@ -92,8 +109,12 @@ impl TestAppBuilder {
             running: None,
             _folder: folder,
             arguments,
+            patience: self.patience,
         };
         app.run().await;
+        if !self.ingests_meanwhile {
+            app.wait_until_ingested().await;
+        }
         app
     }
 }
@@ -105,24 +126,29 @@ impl TestApp {
 
     async fn run(&mut self) {
         let application = Application::build(&serve_options(&self.arguments)).await.unwrap();
+        let application = application.with_patience(self.patience);
         self.url = format!("http://{}", application.local_addr());
         let (stop, stopped) = oneshot::channel();
         self.stop = Some(stop);
         self.running = Some(tokio::spawn(application.run_until(async {
             let _ = stopped.await;
         })));
-        if self.arguments.iter().any(|argument| argument == "--ingest") {
-            self.wait_until("the documents are in", async |app| {
-                app.get("/readyz").await.body["ingesting"]["running"] == false
-            })
-            .await;
-        }
+    }
+
+    /// Waits until what it was started with is in its collection.
+    pub(crate) async fn wait_until_ingested(&self) {
+        self.wait_until("the documents are in", async |app| {
+            // Null where nothing is to be ingested.
+            app.get("/readyz").await.body["ingesting"]["running"] != true
+        })
+        .await;
     }
 
     /// Stops as a signal would have it, then starts again on the same folder, on another port.
     pub(crate) async fn restart(&mut self) {
         self.shut_down().await;
         self.run().await;
+        self.wait_until_ingested().await;
     }
 
     /// Begins to stop as a signal would have it, without waiting.

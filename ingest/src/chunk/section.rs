@@ -41,9 +41,9 @@ pub(super) fn sections(extracted: &Extracted) -> Vec<Section<'_>> {
         }
         path.retain(|outer| outer.level < heading.level);
         path.push(heading);
-        let line_end =
-            extracted.text[heading.start..].find('\n').map_or(extracted.text.len(), |at| heading.start + at + 1);
-        sections.push(Section { range: heading.start..extracted.text.len(), body: line_end, path: path.clone() });
+        let line_end = extracted.text[heading.end..].find('\n');
+        let body = line_end.map_or(extracted.text.len(), |at| heading.end + at + 1);
+        sections.push(Section { range: heading.start..extracted.text.len(), body, path: path.clone() });
     }
     sections.retain(|section| !section.range.is_empty());
     sections
@@ -88,15 +88,15 @@ enum Filling {
 
 impl<'a> Merged<'a> {
     fn new(section: Section<'a>, text: &str, counter: &TokenCounter) -> Self {
-        let text = &text[section.range.clone()];
-        let lines = text.lines().filter(|line| !line.trim().is_empty()).count();
-        let filling = match lines {
-            0 => Filling::Blank,
-            1 if !section.path.is_empty() => Filling::HeadingsOnly,
-            _ => Filling::Text,
+        let body_is_blank = text[section.body..section.range.end].trim().is_empty();
+        let filling = match (body_is_blank, section.path.is_empty()) {
+            (true, true) => Filling::Blank,
+            (true, false) => Filling::HeadingsOnly,
+            (false, _) => Filling::Text,
         };
         let level = section.path.last().map_or(0, |heading| heading.level.into());
-        Self { section, level, tokens: counter.count(text), filling }
+        let tokens = counter.count(&text[section.range.clone()]);
+        Self { section, level, tokens, filling }
     }
 
     fn takes(&self, next: &Self, small: usize, room: usize) -> bool {
@@ -114,21 +114,19 @@ impl<'a> Merged<'a> {
     }
 
     fn append(&mut self, next: Self) {
-        let shared =
-            self.section.path.iter().zip(&next.section.path).take_while(|(one, other)| one.start == other.start);
-        let shared = shared.count();
-        if self.filling != Filling::Text && next.filling != Filling::Blank {
-            self.section.body = next.section.body;
-        }
-        if self.filling == Filling::Text {
-            self.section.path.truncate(shared);
-        } else if next.filling != Filling::Blank && shared == self.section.path.len() {
+        match (self.filling, next.filling) {
+            (_, Filling::Blank) => {}
             // Headings with nothing of their own below them leave the path to the one that follows.
-            self.section.path = next.section.path;
-            self.filling = next.filling;
-        } else if next.filling != Filling::Blank {
-            self.section.path.truncate(shared);
-            self.filling = Filling::Text;
+            (Filling::Blank | Filling::HeadingsOnly, _) => {
+                self.section.body = next.section.body;
+                self.section.path = next.section.path;
+                self.filling = next.filling;
+            }
+            (Filling::Text, _) => {
+                let paths = self.section.path.iter().zip(&next.section.path);
+                let shared = paths.take_while(|(one, other)| one.start == other.start).count();
+                self.section.path.truncate(shared);
+            }
         }
         self.section.range.end = next.section.range.end;
         self.tokens += next.tokens;

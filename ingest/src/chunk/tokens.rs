@@ -13,6 +13,9 @@ use text_splitter::ChunkSizer;
 const LONGEST_WORD: usize = 100;
 /// Characters to a token, for such words; English words have four to five.
 const LONG_WORD_CHARACTERS: usize = 4;
+/// So much of a word is tokenized at a time: a tokenizer takes many times as much memory as its text, and a word may be
+/// a whole file, of hexadecimal digits for instance.
+const TOKENIZED_AT_ONCE: usize = 4096;
 
 /// Words kept with their counts; a large text in one language has fewer.
 const REMEMBERED: usize = 100_000;
@@ -35,7 +38,7 @@ impl<'a> TokenCounter<'a> {
         if let Some(tokens) = self.words.borrow().get(word) {
             return *tokens;
         }
-        let mut tokens = (self.count)(word);
+        let mut tokens: usize = slices(word).map(|slice| (self.count)(slice)).sum();
         if word.len() > LONGEST_WORD {
             tokens = tokens.max(word.trim_start().chars().count().div_ceil(LONG_WORD_CHARACTERS));
         } else {
@@ -53,6 +56,16 @@ impl ChunkSizer for TokenCounter<'_> {
     fn size(&self, chunk: &str) -> usize {
         self.count(chunk)
     }
+}
+
+/// The word in slices that are not too long to tokenize; most words are one.
+fn slices(word: &str) -> impl Iterator<Item = &str> {
+    let mut rest = word;
+    std::iter::from_fn(move || {
+        let (slice, after) = rest.split_at(rest.floor_char_boundary(TOKENIZED_AT_ONCE));
+        rest = after;
+        (!slice.is_empty()).then_some(slice)
+    })
 }
 
 /// A text as words, each with the white space before it. Punctuation and CJK characters are words of their own, as

@@ -1,17 +1,27 @@
 //! The folders that sources are named after.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::ffi::OsStr;
+use std::path::{Component, Path, PathBuf};
 
-/// A path given to `ingest`: a folder to walk, or one file in it.
+/// A path given to `ingest`: a folder to walk, or one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Root {
     /// First part of every source below it.
     pub name: String,
-    /// Absolute, without symbolic links.
+    /// What sources are relative to: absolute, without symbolic links.
     pub folder: PathBuf,
-    /// The one file asked for, relative to `folder`.
-    pub file: Option<PathBuf>,
+    /// The folder as it was given, made absolute. A link that leads to one release after another stays one root.
+    pub given: PathBuf,
+    pub inside: Inside,
+}
+
+/// What of a root is to be ingested, relative to its folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Inside {
+    /// All below; the empty path for the root's own folder.
+    Folder(PathBuf),
+    File(PathBuf),
 }
 
 /// Why the given paths cannot be ingested; nothing was read or written yet.
@@ -21,7 +31,7 @@ pub enum RootError {
     Missing(PathBuf),
     #[error("{} cannot be read: {source}", .path.display())]
     Unreadable { path: PathBuf, source: std::io::Error },
-    #[error("{} has no name to call its documents by; give one with --root-name", .0.display())]
+    #[error("{} has no name to call its documents by; give it one: ingest --root-name NAME {}", .0.display(), .0.display())]
     Nameless(PathBuf),
     #[error(
         "the root name {0:?} must be 1 to 128 characters, none of them a slash or control character, and not . or .."
@@ -29,20 +39,35 @@ pub enum RootError {
     InvalidName(String),
     #[error(
         "{} and {} would both be called {name:?}, so that their documents could not be told apart; \
-         ingest them one at a time, each with its --root-name",
-        .first.display(), .second.display()
+         rename one, or ingest it by itself: ingest --root-name NAME {}",
+        .first.display(), .second.display(), .second.display()
     )]
     SameName { name: String, first: PathBuf, second: PathBuf },
+    #[error(
+        "the documents called {name:?} came from {}, and those of {} would replace them; give the second folder another \
+         name with ingest --root-name NAME, or, if it is the same folder in another place, say so with \
+         ingest --root-name {name:?}",
+        .other.display(), .given.display()
+    )]
+    NameTaken { name: String, other: PathBuf, given: PathBuf },
 }
 
 /// One root per given path. A folder lends its own name, a file the name of the folder it lies in, unless `name` is given.
+/// What lies inside another given folder is called as if that had been given alone.
 pub fn roots(paths: &[PathBuf], name: Option<&str>) -> Result<Vec<Root>, RootError> {
-    let roots = paths.iter().map(|path| Root::new(path, name)).collect::<Result<Vec<_>, _>>()?;
-    let mut folders: HashMap<&str, &Path> = HashMap::new();
+    let mut roots = paths.iter().map(|path| Root::new(path, name)).collect::<Result<Vec<_>, _>>()?;
+    let walked: Vec<Root> = roots.iter().filter(|root| root.is_whole_folder()).cloned().collect();
+    for root in &mut roots {
+        let around = walked.iter().filter(|outer| root.folder.starts_with(&outer.folder));
+        if let Some(outermost) = around.min_by_key(|outer| outer.folder.components().count()) {
+            root.move_into(outermost);
+        }
+    }
+    let mut folders: HashMap<&str, &Root> = HashMap::new();
     for root in &roots {
-        let first = folders.entry(&root.name).or_insert(&root.folder);
-        if *first != root.folder {
-            let (name, first, second) = (root.name.clone(), first.to_path_buf(), root.folder.clone());
+        let first = folders.entry(&root.name).or_insert(root);
+        if first.folder != root.folder {
+            let (name, first, second) = (root.name.clone(), first.given.clone(), root.given.clone());
             return Err(RootError::SameName { name, first, second });
         }
     }
@@ -52,19 +77,21 @@ pub fn roots(paths: &[PathBuf], name: Option<&str>) -> Result<Vec<Root>, RootErr
 impl Root {
     fn new(path: &Path, name: Option<&str>) -> Result<Self, RootError> {
         let metadata = std::fs::metadata(path).map_err(|error| at(path, error))?;
-        let (folder, file) = if metadata.is_dir() {
-            (path.to_owned(), None)
+        let (folder, inside) = if metadata.is_dir() {
+            (path, Inside::Folder(PathBuf::new()))
         } else {
             let file = path.file_name().ok_or_else(|| RootError::Nameless(path.to_owned()))?;
-            // The parent of a bare file name is "", the current folder.
-            let parent = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
-            (parent.to_owned(), Some(PathBuf::from(file)))
+            (path.parent().unwrap_or(Path::new("")), Inside::File(PathBuf::from(file)))
         };
-        let folder = folder.canonicalize().map_err(|error| at(&folder, error))?;
+        // The parent of a bare file name is "", the current folder.
+        let folder = if folder == Path::new("") { Path::new(".") } else { folder };
+        let given = absolute(folder).map_err(|error| at(folder, error))?;
+        let folder = folder.canonicalize().map_err(|error| at(folder, error))?;
         let name = match name {
             Some(name) => name.to_owned(),
             None => {
-                let name = folder.file_name().ok_or_else(|| RootError::Nameless(folder.clone()))?;
+                let name = given.file_name().or_else(|| folder.file_name());
+                let name = name.ok_or_else(|| RootError::Nameless(folder.clone()))?;
                 name.to_string_lossy().into_owned()
             }
         };
@@ -74,7 +101,33 @@ impl Root {
         {
             return Err(RootError::InvalidName(name));
         }
-        Ok(Self { name, folder, file })
+        Ok(Self { name, folder, given, inside })
+    }
+
+    fn is_whole_folder(&self) -> bool {
+        matches!(&self.inside, Inside::Folder(inside) if *inside == Path::new(""))
+    }
+
+    /// Names what is in this root as part of `outer`, which its folder lies in.
+    fn move_into(&mut self, outer: &Self) {
+        let Ok(below) = self.folder.strip_prefix(&outer.folder) else {
+            return;
+        };
+        let inside = match &self.inside {
+            Inside::Folder(inside) => Inside::Folder(below.join(inside)),
+            Inside::File(inside) => Inside::File(below.join(inside)),
+        };
+        *self = Self { inside, ..outer.clone() };
+    }
+
+    /// Whether the folder at `other`, an absolute path, is this one.
+    pub fn is_at(&self, other: &Path) -> bool {
+        self.given == other || other.canonicalize().is_ok_and(|other| other == self.folder)
+    }
+
+    /// `path` as seen from the folder, if it is below it and valid UTF-8.
+    pub fn relative<'a>(&self, path: &'a Path) -> Option<&'a str> {
+        path.strip_prefix(&self.folder).ok()?.to_str()
     }
 
     /// `<root name>/<relative path>` of a path below the root.
@@ -85,6 +138,21 @@ impl Root {
             .collect::<Vec<_>>()
             .join("/")
     }
+}
+
+/// The absolute path, `.` and `..` worked in, symbolic links left as they are.
+fn absolute(path: &Path) -> std::io::Result<PathBuf> {
+    let mut absolute = PathBuf::new();
+    for component in std::path::absolute(path)?.components() {
+        if component == Component::ParentDir {
+            // Above a link `..` leads elsewhere.
+            absolute = absolute.canonicalize()?;
+            absolute.pop();
+        } else {
+            absolute.push::<&OsStr>(component.as_ref());
+        }
+    }
+    Ok(absolute)
 }
 
 fn at(path: &Path, error: std::io::Error) -> RootError {

@@ -9,13 +9,16 @@ use super::ExtractError;
 /// encoding none, and a few stray form feeds or terminal colours should not cost a log file.
 const CONTROLS_IN_A_THOUSAND: usize = 20;
 
+/// UTF-8 may be damaged in one of so many of its characters beyond ASCII. By chance, text in other encodings has a valid
+/// sequence now and then, and many more that are not.
+const WHOLE_FOR_EACH_BROKEN: usize = 4;
+
 /// Decodes to text with `\n` line ends and without a byte order mark.
 ///
-/// In this order: a byte order mark, valid UTF-8, what the file says (`declared`), UTF-16 without a mark, detection.
-pub(super) fn decode(bytes: &[u8], declared: Option<&'static Encoding>) -> Result<String, ExtractError> {
-    let encoding = Encoding::for_bom(bytes).map_or_else(|| detect(bytes, declared), |(encoding, _)| encoding);
-    // Removes the mark, too.
-    let (text, _) = encoding.decode_with_bom_removal(bytes);
+/// In this order: a byte order mark, valid UTF-8, what the file says (`declared`), UTF-16 without a mark, UTF-8 with a few
+/// bytes broken, detection.
+pub(super) fn decode(bytes: Vec<u8>, declared: Option<&'static Encoding>) -> Result<String, ExtractError> {
+    let text = into_text(bytes, declared);
     let (mut characters, mut controls) = (0, 0);
     for character in text.chars() {
         characters += 1;
@@ -28,22 +31,51 @@ pub(super) fn decode(bytes: &[u8], declared: Option<&'static Encoding>) -> Resul
     if controls * 1000 > characters * CONTROLS_IN_A_THOUSAND {
         return Err(ExtractError::Binary);
     }
-    Ok(if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text.into_owned() })
+    Ok(if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text })
 }
 
+fn into_text(bytes: Vec<u8>, declared: Option<&'static Encoding>) -> String {
+    let (bytes, encoding) = match Encoding::for_bom(&bytes) {
+        Some((encoding, _)) => (bytes, encoding),
+        None => match String::from_utf8(bytes) {
+            // Most files; not copied.
+            Ok(text) => return text,
+            Err(error) => {
+                let bytes = error.into_bytes();
+                let encoding = detect(&bytes, declared);
+                (bytes, encoding)
+            }
+        },
+    };
+    encoding.decode_with_bom_removal(&bytes).0.into_owned()
+}
+
+/// Of bytes that are not valid UTF-8.
 fn detect(bytes: &[u8], declared: Option<&'static Encoding>) -> &'static Encoding {
-    if std::str::from_utf8(bytes).is_ok() {
-        return UTF_8;
-    }
     if let Some(encoding) = declared {
         return encoding;
     }
     if let Some(encoding) = unmarked_utf_16(bytes) {
         return encoding;
     }
+    if is_damaged_utf_8(bytes) {
+        return UTF_8;
+    }
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Allow);
     detector.feed(bytes, true);
     detector.guess(None, Utf8Detection::Allow)
+}
+
+/// A log cut off in the middle of a character, a line pasted in from an older file.
+fn is_damaged_utf_8(bytes: &[u8]) -> bool {
+    let (mut whole, mut broken) = (0, 0);
+    for chunk in bytes.utf8_chunks() {
+        whole += chunk.valid().chars().filter(|character| !character.is_ascii()).count();
+        // Without a length, it is the beginning of a character at the end of the file.
+        let is_broken = std::str::from_utf8(chunk.invalid()).is_err_and(|error| error.error_len().is_some());
+        broken += usize::from(is_broken);
+    }
+    whole > broken * WHOLE_FOR_EACH_BROKEN
 }
 
 /// Text of mostly ASCII in UTF-16 has a zero in every other byte, and hardly any in the others.

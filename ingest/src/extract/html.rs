@@ -1,12 +1,11 @@
 //! Web pages: the article without the menu where there is one, else all of the page's text.
 
-mod depth;
+mod tree;
 mod write;
 
 use encoding_rs::Encoding;
-use html5ever::tendril::TendrilSink;
-use html5ever::{ParseOpts, local_name, parse_document};
-use markup5ever_rcdom::{Handle, NodeData, RcDom};
+use html5ever::local_name;
+use markup5ever_rcdom::{Handle, NodeData};
 
 use super::{ExtractError, Extracted, Markup, encoding, title};
 use write::Written;
@@ -15,22 +14,17 @@ use write::Written;
 /// below 100.
 const DEEPEST: usize = 256;
 
-/// Deeper pages are not read at all: parsing them could take hours.
-const DEEPEST_PARSED: usize = 2000;
-
 /// An article this much shorter than the page's own text, by characters, is a teaser in it rather than what it is about.
 const SMALLEST_ARTICLE_SHARE: f64 = 0.1;
 
-pub(super) fn extract(name: &str, bytes: &[u8]) -> Result<Extracted, ExtractError> {
-    let html = encoding::decode(bytes, declared_encoding(bytes))?;
-    if depth::guess(&html) > DEEPEST_PARSED {
-        return Err(ExtractError::Damaged(format!("more than {DEEPEST_PARSED} elements inside each other")));
-    }
-    let page = parse(&html);
+pub(super) fn extract(name: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
+    let declared = declared_encoding(&bytes);
+    let html = encoding::decode(bytes, declared)?;
+    let page = tree::parse(&html).map_err(|too_deep| ExtractError::Damaged(too_deep.to_string()))?;
     let whole = write_tree(&page.document);
     let (article_title, written) = match article(&html, &page.document) {
         Some((title, content)) => {
-            let article = write(&content);
+            let article = write(&content).unwrap_or_default();
             let share = article.text.chars().count() as f64 / whole.text.chars().count().max(1) as f64;
             if share < SMALLEST_ARTICLE_SHARE { (None, whole) } else { (title, article) }
         }
@@ -44,28 +38,21 @@ pub(super) fn extract(name: &str, bytes: &[u8]) -> Result<Extracted, ExtractErro
     Ok(Extracted { title, text, headings, page_starts: Vec::new(), markup: Markup::Markdown })
 }
 
-/// A page or part of one as Markdown; nothing if it is nested beyond reason.
-pub(super) fn write(html: &str) -> Written {
-    if depth::guess(html) > DEEPEST_PARSED {
-        return Written::default();
-    }
-    write_tree(&parse(html).document)
+/// A page or part of one as Markdown; none if it is nested beyond reason.
+pub(super) fn write(html: &str) -> Option<Written> {
+    tree::parse(html).ok().map(|page| write_tree(&page.document))
 }
 
 fn write_tree(document: &Handle) -> Written {
-    if depth::of_tree(document) > DEEPEST {
+    if tree::depth(document) > DEEPEST {
         return Written { text: write::plain_text(document), headings: Vec::new() };
     }
     write::markdown(document)
 }
 
-fn parse(html: &str) -> RcDom {
-    parse_document(RcDom::default(), ParseOpts::default()).one(html)
-}
-
 /// The title and the HTML of the article, if this is a page that has one.
 fn article(html: &str, page: &Handle) -> Option<(Option<String>, String)> {
-    if depth::of_tree(page) > DEEPEST {
+    if tree::depth(page) > DEEPEST {
         return None;
     }
     let document = legible::Document::new(html);

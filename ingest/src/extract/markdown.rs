@@ -1,17 +1,19 @@
 //! Markdown: its source is the text. Front matter and HTML tags are left out, and headings are noted.
 
+mod front_matter;
+
 use std::ops::Range;
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use super::{ExtractError, Extracted, Heading, Markup, encoding, html, title};
 
-pub(super) fn extract(name: &str, bytes: &[u8]) -> Result<Extracted, ExtractError> {
+pub(super) fn extract(name: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
     let decoded = encoding::decode(bytes, None)?;
-    let (front_matter, source) = split_front_matter(&decoded);
+    let (front_matter, source) = front_matter::split(&decoded);
     let Rewritten { text, headings, .. } = Rewritten::new(source);
     let title = front_matter
-        .and_then(front_matter_title)
+        .and_then(front_matter::title)
         .or_else(|| headings.iter().min_by_key(|heading| heading.level).map(|heading| heading.title.clone()))
         .unwrap_or_else(|| title::from_name(name));
     Ok(Extracted { title, text, headings, page_starts: Vec::new(), markup: Markup::Markdown })
@@ -32,21 +34,24 @@ impl<'a> Rewritten<'a> {
         // The heading being read: where it begins, its level and title so far.
         let mut heading: Option<(usize, u8, String)> = None;
         let mut in_code = false;
+        // Quotes and list items around what is being read.
+        let mut within = 0_usize;
         for (event, range) in Parser::new_ext(source, Options::ENABLE_TABLES).into_offset_iter() {
             match event {
                 Event::Start(Tag::HtmlBlock) => rewritten.html_block(range),
                 Event::InlineHtml(tag) => rewritten.replace(range, if tag.starts_with("<br") { " " } else { "" }),
                 Event::Start(Tag::CodeBlock(_)) => in_code = true,
                 Event::End(TagEnd::CodeBlock) => in_code = false,
-                Event::Start(Tag::Heading { level, .. }) => {
+                Event::Start(Tag::BlockQuote(_) | Tag::Item) => within += 1,
+                Event::End(TagEnd::BlockQuote(_) | TagEnd::Item) => within = within.saturating_sub(1),
+                // A heading in a list or quote divides nothing.
+                Event::Start(Tag::Heading { level, .. }) if within == 0 => {
                     rewritten.copy_to(range.start);
                     heading = Some((rewritten.text.len(), level as u8, String::new()));
                 }
                 Event::End(TagEnd::Heading(_)) => {
-                    if let Some((start, level, title)) = heading.take()
-                        && let Some(title) = title::on_one_line(&title)
-                    {
-                        rewritten.headings.push(Heading { level, title, start });
+                    if let Some((start, level, title)) = heading.take() {
+                        rewritten.end_heading(start, level, &title, range.end);
                     }
                 }
                 Event::Text(part) | Event::Code(part) if heading.is_some() => {
@@ -84,33 +89,26 @@ impl<'a> Rewritten<'a> {
         }
     }
 
+    fn end_heading(&mut self, start: usize, level: u8, title: &str, end: usize) {
+        self.copy_to(end);
+        if let Some(title) = title::on_one_line(title) {
+            let end = start + self.text[start..].trim_end().len();
+            self.headings.push(Heading { level, title, start, end });
+        }
+    }
+
     fn html_block(&mut self, range: Range<usize>) {
-        let written = html::write(&self.source[range.clone()]);
+        // What cannot be read as HTML stays as it is written.
+        let Some(written) = html::write(&self.source[range.clone()]) else {
+            return;
+        };
         self.copy_to(range.start);
-        let start = self.text.len();
-        self.headings
-            .extend(written.headings.into_iter().map(|heading| Heading { start: start + heading.start, ..heading }));
+        let offset = self.text.len();
+        self.headings.extend(written.headings.into_iter().map(|heading| Heading {
+            start: offset + heading.start,
+            end: offset + heading.end,
+            ..heading
+        }));
         self.replace(range, &written.text);
     }
-}
-
-/// A block between two lines of `---` at the very beginning, if it reads like `key: value` lines.
-fn split_front_matter(text: &str) -> (Option<&str>, &str) {
-    let Some(inside) = text.strip_prefix("---\n") else {
-        return (None, text);
-    };
-    let end = ["\n---\n", "\n...\n"].iter().filter_map(|fence| inside.find(fence).map(|at| (at, fence.len()))).min();
-    match end {
-        Some((at, fence)) if inside[..at].lines().any(|line| line.contains(':')) => {
-            (Some(&inside[..at]), &inside[at + fence..])
-        }
-        // A line of `---` may also be a rule above plain text.
-        _ => (None, text),
-    }
-}
-
-fn front_matter_title(front_matter: &str) -> Option<String> {
-    let value = front_matter.lines().find_map(|line| line.strip_prefix("title:"))?.trim();
-    let unquoted = ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
-    title::on_one_line(unquoted.unwrap_or(value))
 }

@@ -10,16 +10,17 @@ use super::{ExtractError, Extracted, Markup, title};
 /// A complete file ends in its end mark, give or take what a mail server or a download tool hung on to it.
 const END_MARK_WITHIN: usize = 4096;
 
-pub(super) fn extract(name: &str, bytes: &[u8]) -> Result<Extracted, ExtractError> {
-    let document = Document::load(bytes.to_vec()).map_err(|error| why_unreadable(bytes, &error))?;
+pub(super) fn extract(name: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
     // What is left of a broken download can often be read, but half a document must not pass for the whole.
-    if breaks_off(bytes) {
+    let breaks_off = breaks_off(&bytes);
+    let document = Document::load(bytes).map_err(|error| why_unreadable(breaks_off, &error))?;
+    if breaks_off {
         return Err(incomplete());
     }
     // The order in the file is what its producer meant; tagged files say so themselves.
     let order = ReadingOrder::StructureTree;
     let pages = extract_layout_opts(&document, order, TextOptions::default(), &LayoutOptions::default())
-        .map_err(|error| why_unreadable(bytes, &error))?;
+        .map_err(|error| why_unreadable(false, &error))?;
     let written = write::markdown(&pages);
     let title = document
         .metadata()
@@ -32,10 +33,10 @@ pub(super) fn extract(name: &str, bytes: &[u8]) -> Result<Extracted, ExtractErro
     Ok(Extracted { title, text, headings, page_starts, markup: Markup::Markdown })
 }
 
-fn why_unreadable(bytes: &[u8], error: &Error) -> ExtractError {
+fn why_unreadable(breaks_off: bool, error: &Error) -> ExtractError {
     match error {
         Error::Encrypted => ExtractError::Encrypted,
-        _ if breaks_off(bytes) => incomplete(),
+        _ if breaks_off => incomplete(),
         error => ExtractError::Damaged(error.to_string()),
     }
 }

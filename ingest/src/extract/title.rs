@@ -4,9 +4,10 @@ use std::path::Path;
 
 /// The file's name without its ending, `_` and `-` read as spaces.
 pub(super) fn from_name(name: &str) -> String {
-    let stem =
-        Path::new(name).file_stem().map(|stem| stem.to_string_lossy().replace(['_', '-'], " ")).unwrap_or_default();
-    on_one_line(&stem).unwrap_or_else(|| name.to_owned())
+    let path = Path::new(name);
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().replace(['_', '-'], " ")).unwrap_or_default();
+    let file_name = || path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    on_one_line(&stem).unwrap_or_else(file_name)
 }
 
 /// The text with every run of white space as one space; none if nothing is left.

@@ -1,7 +1,26 @@
-//! How long a stage had something to do.
+//! How long each stage had something to do.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::report::StageSeconds;
+
+#[derive(Debug, Default)]
+pub(super) struct BusyStages {
+    pub(super) preparing: BusyTime,
+    pub(super) embedding: BusyTime,
+    pub(super) indexing: BusyTime,
+}
+
+impl BusyStages {
+    pub(super) fn seconds(&self) -> StageSeconds {
+        StageSeconds {
+            prepare: self.preparing.seconds(),
+            embed: self.embedding.seconds(),
+            index: self.indexing.seconds(),
+        }
+    }
+}
 
 /// Adds up the time in which at least one piece of work was under way.
 #[derive(Debug, Default)]
@@ -23,7 +42,7 @@ impl BusyTime {
         Busy(self)
     }
 
-    pub(super) fn seconds(&self) -> f64 {
+    fn seconds(&self) -> f64 {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).total.as_secs_f64()
     }
 }

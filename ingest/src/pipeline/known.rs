@@ -1,6 +1,6 @@
 //! What the collection already holds, so that unchanged files are left alone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use footnote_knowledge::collection::{Collection, Document, Error, Filter};
 
@@ -21,7 +21,7 @@ pub(super) struct Known {
 
 impl KnownDocuments {
     pub(super) async fn read(collection: &Collection, roots: &[Root]) -> Result<Self, Error> {
-        let prefixes: Vec<_> = roots.iter().map(|root| format!("{}/", root.name)).collect();
+        let names: HashSet<_> = roots.iter().map(|root| root.name.as_str()).collect();
         let mut known = HashMap::new();
         let mut cursor = None;
         loop {
@@ -29,7 +29,7 @@ impl KnownDocuments {
             known.extend(
                 page.items
                     .into_iter()
-                    .filter(|document| prefixes.iter().any(|prefix| document.source.starts_with(prefix)))
+                    .filter(|document| document.source.split_once('/').is_some_and(|(name, _)| names.contains(name)))
                     .map(|Document { source, version, tags, .. }| (source, Known { version, tags })),
             );
             cursor = page.next;
@@ -37,6 +37,11 @@ impl KnownDocuments {
                 return Ok(Self(known));
             }
         }
+    }
+
+    /// Whether there are any called after this root.
+    pub(super) fn has_any_of(&self, root: &Root) -> bool {
+        self.0.keys().any(|source| source.strip_prefix(&root.name).is_some_and(|below| below.starts_with('/')))
     }
 
     pub(super) fn get(&self, source: &str) -> Option<&Known> {

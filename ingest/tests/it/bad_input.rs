@@ -1,6 +1,7 @@
 //! Each kind of file that cannot be ingested is reported by name, with a reason, and the rest is ingested.
 
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::fs::File;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use footnote_ingest::{Error, IngestOptions, Report};
@@ -121,17 +122,56 @@ async fn a_pipe_is_not_waited_for() {
     assert_eq!(knowledge.ingest(&pipe).await.skipped.len(), 1);
 }
 
+/// Permissions keep nobody out who is the superuser, as in a container; this file gives nothing to anyone.
 #[tokio::test]
-async fn a_file_that_may_not_be_read() {
-    let folder = Folder::new().with("private.txt", "Private.");
-    let file = folder.path().join("private.txt");
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o000)).unwrap();
-    if std::fs::read(&file).is_ok() {
-        // The superuser reads everything.
-        return;
-    }
+async fn a_file_that_cannot_be_read() {
+    let (knowledge, folder) = (Knowledge::new().await, Folder::new().with("good.txt", "Good bread."));
+    let paths = [folder.path(), Path::new("/proc/self/mem")];
+    let report = knowledge.ingest_with(&paths, &IngestOptions::default()).await.unwrap();
+    assert_eq!(knowledge.sources().await, ["docs/good.txt"], "{report:?}");
+    assert!(report.failed[0].source.ends_with("/mem"), "{report:?}");
+    assert!(report.failed[0].reason.starts_with("cannot be read: "), "{report:?}");
+}
+
+/// A file of so many MiB that takes no space.
+fn sparse(folder: &Folder, name: &str, begins: &[u8], mebibytes: u64) {
+    folder.write(name, begins);
+    File::options().write(true).open(folder.path().join(name)).unwrap().set_len(mebibytes << 20).unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_is_too_large_is_told_how_large_it_may_be() {
+    let folder = Folder::new();
+    sparse(&folder, "log.txt", b"A line.", 129);
+    sparse(&folder, "notes.md", b"# Notes", 33);
+    sparse(&folder, "page.html", b"<!doctype html>", 17);
+    sparse(&folder, "scan.pdf", b"%PDF-1.7", 129);
     let report = ingest_beside_a_good_file(&folder).await;
-    assert_eq!(report.failed[0].source, "docs/private.txt");
+    let reasons: Vec<_> = report.failed.iter().map(|failed| failed.reason.as_str()).collect();
+    let expected = [
+        "larger than 128 MiB, the most for plain text",
+        "larger than 32 MiB, the most for Markdown",
+        "larger than 16 MiB, the most for HTML",
+        "larger than 128 MiB, the most for PDF",
+    ];
+    assert_eq!(reasons, expected, "{report:?}");
+}
+
+#[tokio::test]
+async fn a_large_file_that_is_no_document_is_skipped() {
+    let folder = Folder::new();
+    sparse(&folder, "holiday.mp4", b"\0\0\0\x18ftypmp42", 700);
+    assert_skips(&folder, "holiday.mp4", "not a format").await;
+}
+
+#[tokio::test]
+async fn a_program_without_a_name_ending_is_skipped_unless_it_is_asked_for() {
+    let program = [b"\x7fELF\x02\x01\x01".as_slice(), &[0; 200]].concat();
+    let folder = Folder::new().with("tool", &program).with("data", [7_u8, 0, 7, 0, 0, 7]);
+    let report = ingest_beside_a_good_file(&folder).await;
+    assert_eq!((report.skipped.len(), report.failed.len()), (2, 0), "{report:?}");
+    let report = Knowledge::new().await.ingest(&folder.path().join("tool")).await;
+    assert_eq!(report.failed.len(), 1, "{report:?}");
 }
 
 #[tokio::test]

@@ -92,6 +92,21 @@ fn a_heading_with_nothing_below_it_leads_to_the_next() {
 }
 
 #[test]
+fn an_empty_heading_leaves_its_sibling_its_own() {
+    let source = format!("# Manual\n\n{0}\n\n## Part one\n\n## Part two\n\n{0}\n", SENTENCE.repeat(6));
+    assert_eq!(headings(&cut_markdown(&source)), [None, Some("Part two")]);
+}
+
+#[test]
+fn an_underlined_heading_stays_with_its_first_section() {
+    for line in ["===", &"=".repeat(80)] {
+        let source = format!("Manual\n{line}\n\n## Part one\n\n{}\n", SENTENCE.repeat(12));
+        let chunked = cut_markdown(&source);
+        assert!(headings(&chunked).iter().all(|heading| *heading == Some("Part one")), "{:?}", chunked.chunks);
+    }
+}
+
+#[test]
 fn a_title_and_headings_without_end_leave_room_for_the_text() {
     let long = "very long heading about beacons ".repeat(100);
     let source = format!("# {long}\n\n## {long}\n\n### short\n\n{}", SENTENCE.repeat(30));
@@ -128,6 +143,17 @@ fn a_line_of_ten_megabytes_is_cut() {
 fn text_without_any_space_is_cut() {
     let chunked = cut(&extract_bytes("a.txt", "abcdefghij".repeat(30_000).as_bytes()).unwrap());
     // The tokenizer reads each as one unknown word; chunks of 300,000 characters would be no use to anyone.
+    assert!(chunked.chunks.iter().all(|passage| passage.text.len() < 2000));
+}
+
+#[test]
+fn a_word_of_megabytes_is_never_tokenized_whole() {
+    let extracted = extract_bytes("a.txt", "0123456789abcdef€".repeat(40_000).as_bytes()).unwrap();
+    let count = |text: &str| {
+        assert!(text.len() <= 8192, "{} bytes at once", text.len());
+        TOKENIZER.count(text)
+    };
+    let chunked = chunk(&extracted, SETTINGS, &count);
     assert!(chunked.chunks.iter().all(|passage| passage.text.len() < 2000));
 }
 

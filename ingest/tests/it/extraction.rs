@@ -1,6 +1,6 @@
 //! What comes out of a file's bytes.
 
-use footnote_ingest::extract::{ExtractError, Extracted, Markup, extract_bytes};
+use footnote_ingest::extract::{ExtractError, Extracted, Format, Markup, extract_bytes};
 
 use crate::files;
 
@@ -48,8 +48,40 @@ fn front_matter_gives_the_title_and_is_not_text() {
 
 #[test]
 fn a_rule_at_the_top_is_not_front_matter() {
-    let source = "---\n\nJust a rule above this.\n\n---\n\nAnd one below.\n";
-    assert_eq!(extracted("a.md", source).text, source);
+    let sources = [
+        "---\n\nJust a rule above this.\n\n---\n\nAnd one below.\n",
+        "---\n\nNote: the keys are with Anna.\n\n---\n\nRest.\n",
+        "---\nNote: the keys are with Anna.\nShe is in the kitchen.\n\n---\n\nRest.\n",
+        "---\n# First slide\n\nSee https://example.org at 10:30.\n\n---\n\n# Second slide\n",
+    ];
+    for source in sources {
+        assert_eq!(extracted("a.md", source).text, source);
+    }
+}
+
+#[test]
+fn front_matter_may_have_lists_comments_and_text_of_several_lines() {
+    let yaml = "title: 'T'\n# a comment\ntags:\n- one\n- two\n\nsummary: >\n  Some lines\n  of text.\nla-date: 2024\n";
+    let markdown = extracted("a.md", format!("---\n{yaml}---\nText.\n"));
+    assert_eq!((markdown.title.as_str(), markdown.text.as_str()), ("T", "Text.\n"));
+}
+
+#[test]
+fn a_heading_in_a_quote_or_list_divides_nothing() {
+    let source = "# Bread\n\n> # Note\n>\n> Quoted.\n\n- # Item\n\nText.\n\n## Yeast\n";
+    let markdown = extracted("a.md", source);
+    assert_eq!(markdown.text, source);
+    assert_eq!(headings(&markdown), [(1, "Bread"), (2, "Yeast")]);
+}
+
+#[test]
+fn a_heading_ends_where_its_last_line_does() {
+    for (source, ends) in [("Bread\n=====\n\nText.\n", "====="), ("# Bread #\nText.\n", " #"), ("# Bread", "Bread")] {
+        let markdown = extracted("a.md", source);
+        assert!(markdown.text[..markdown.headings[0].end].ends_with(ends), "{markdown:?}");
+    }
+    let html = extracted("a.html", "<html><body><h1>Bread</h1><p>Text.");
+    assert_eq!(&html.text[..html.headings[0].end], "# Bread");
 }
 
 #[test]
@@ -104,6 +136,15 @@ fn cells_that_span_rows_and_columns_stand_in_each() {
 }
 
 #[test]
+fn a_long_cell_that_spans_many_stands_once() {
+    let (note, rows) = ("note ".repeat(200_000), "<tr></tr>".repeat(49));
+    let table = format!("<table><tr><th colspan=50 rowspan=50>{note}</th></tr>{rows}</table>");
+    let text = extracted("notes.html", format!("<html><body>{table}")).text;
+    assert!(text.len() < note.len() + 1000, "{} bytes", text.len());
+    assert!(text.contains(note.trim_end()));
+}
+
+#[test]
 fn code_and_quotes_keep_their_form() {
     let html = extracted(
         "a.html",
@@ -126,6 +167,33 @@ fn a_page_nested_without_end_is_refused_at_once() {
 }
 
 #[test]
+fn a_page_that_only_seems_to_close_its_elements_is_refused_at_once() {
+    // Each end tag is of nothing that is open, or may not reach through a table.
+    for unit in ["<div></b>", "<div/>", "<div><table><tr><td></div>", "<x></y>", "<!-- </div> --><div>"] {
+        let html = format!("<html><body>{}deep inside", unit.repeat(300_000));
+        let error = extract_bytes("deep.html", html.as_bytes()).unwrap_err();
+        assert!(error.to_string().contains("inside each other"), "{unit}: {error}");
+    }
+}
+
+#[test]
+fn drawings_of_thousands_of_shapes_are_not_deep() {
+    let shapes = "<rect width='1'/><use href='#a'/><circle r='2'/>".repeat(2000);
+    let commented_out = "<!-- <div> -->".repeat(3000);
+    let drawing = format!("<svg><defs>{shapes}</defs><g>{shapes}</g></svg>");
+    let html = format!("<html><body>{commented_out}<p>Above.</p>{drawing}<p>Below.</p>");
+    assert_eq!(extracted("plot.html", html).text, "Above.\n\nBelow.\n");
+    let markdown = extracted("plot.md", format!("Above.\n\n<p>A plot: {drawing}</p>\n\nBelow.\n"));
+    assert_eq!(markdown.text, "Above.\n\nA plot:\n\nBelow.\n");
+}
+
+#[test]
+fn html_in_markdown_that_cannot_be_read_stays() {
+    let source = format!("Above.\n\n<div>{}kept\n\nBelow.\n", "<div>".repeat(10_000));
+    assert_eq!(extracted("a.md", &source).text, source);
+}
+
+#[test]
 fn elements_whose_end_is_left_out_are_not_nested() {
     let html = format!("<html><body><ul>{}</ul><p>One<p>Two", "<li>item".repeat(5000));
     assert_eq!(extracted("list.html", html).text.lines().filter(|line| *line == "- item").count(), 5000);
@@ -144,8 +212,16 @@ fn a_pdf_knows_its_pages() {
     assert!(pdf.text[..pdf.page_starts[1]].contains("bread"));
     assert!(pdf.text[pdf.page_starts[1]..].contains("yeast"));
     // By content, whatever it is called.
-    assert_eq!(extracted("recipes.pdf", &file), extracted("recipes.pdf", &file));
     assert_eq!(extracted("recipes.txt", &file).text, pdf.text);
+    let behind_a_header = [b"X-Header: 1\r\n\r\n".as_slice(), &file].concat();
+    assert_eq!(Format::detect("recipes.pdf", &behind_a_header), Ok(Format::Pdf));
+}
+
+#[test]
+fn a_text_about_pdf_is_no_pdf() {
+    let text = "# Reading PDF\n\nThe file begins with `%PDF-1.7`.\n";
+    assert_eq!(extracted("README.md", text).text, text);
+    assert_eq!(extract_bytes("read.py", text.as_bytes()), Err(ExtractError::Unsupported));
 }
 
 #[test]
@@ -172,6 +248,18 @@ fn text_is_read_in_its_own_encoding() {
     for (encoding, bytes) in files {
         assert_eq!(extracted("a.txt", bytes).text, sentence, "{encoding}");
     }
+}
+
+#[test]
+fn a_broken_byte_in_utf_8_breaks_one_character() {
+    let sentence = "Der Müller mahlt für Käthe süße Brötchen. ";
+    let (before, after) = (sentence.repeat(50), sentence.repeat(50));
+    let pasted = [before.as_bytes(), b"caf\xe9 ", after.as_bytes()].concat();
+    assert_eq!(extracted("a.md", pasted).text, format!("{before}caf\u{fffd} {after}"));
+    // Cut in the middle of a character, as a log is that is being written.
+    let cut = format!("{before}Größe");
+    let cut = &cut.as_bytes()[..cut.len() - 2];
+    assert_eq!(extracted("a.txt", cut).text, format!("{before}Grö\u{fffd}"));
 }
 
 #[test]

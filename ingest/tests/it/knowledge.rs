@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::Duration;
 
-use footnote_ingest::{Error, Event, IngestOptions, Report, ingest};
+use footnote_ingest::{Error, Event, IngestOptions, Report, Stopped, ingest};
 use footnote_knowledge::collection::{Chunk, Collection, Document, Filter};
 use footnote_knowledge::embedding::{Embedder, LocalEmbedder};
 use footnote_knowledge::vector_store::VectorStore;
@@ -13,16 +14,24 @@ use tempfile::TempDir;
 pub(crate) struct Knowledge {
     pub(crate) collection: Collection,
     embedder: Embedder,
-    _data: TempDir,
+    data: TempDir,
 }
 
 impl Knowledge {
     pub(crate) async fn new() -> Self {
+        Self::with_embedder(Embedder::Local(LocalEmbedder::open().await.unwrap())).await
+    }
+
+    pub(crate) async fn with_embedder(embedder: Embedder) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let embedder = Embedder::Local(LocalEmbedder::open().await.unwrap());
         let store = VectorStore::open_embedded(&data.path().join("vectors")).await.unwrap();
         let collection = Collection::open(store, "documents", &embedder.identity()).await.unwrap();
-        Self { collection, embedder, _data: data }
+        Self { collection, embedder, data }
+    }
+
+    /// The folder of the engine.
+    pub(crate) fn vectors(&self) -> PathBuf {
+        self.data.path().join("vectors")
     }
 
     /// Ingests one folder or file, which must succeed.
@@ -32,7 +41,13 @@ impl Knowledge {
 
     pub(crate) async fn ingest_with(&self, paths: &[&Path], options: &IngestOptions) -> Result<Report, Error> {
         let paths: Vec<PathBuf> = paths.iter().map(|path| path.to_path_buf()).collect();
-        ingest(&paths, &self.collection, &self.embedder, options, |_| {}).await
+        ingest(&paths, &self.collection, &self.embedder, options, |_| {}).await.map_err(|stopped| stopped.error)
+    }
+
+    /// What a run did until it stopped, and why.
+    pub(crate) async fn ingest_until_it_stops(&self, path: &Path, watch: impl Fn(Event) + Send + Sync) -> Stopped {
+        let options = IngestOptions { longest_outage: Duration::from_millis(10), ..IngestOptions::default() };
+        *ingest(&[path.to_owned()], &self.collection, &self.embedder, &options, watch).await.unwrap_err()
     }
 
     pub(crate) async fn ingest_and_watch(&self, path: &Path) -> (Report, Vec<Event>) {

@@ -4,8 +4,13 @@
 
 mod bad_input;
 mod chunking;
+mod data_folder;
+mod endpoint;
 mod extraction;
 mod files;
 mod folders;
+mod interruptions;
 mod knowledge;
 mod program;
+mod roots;
+mod stops;

@@ -1,26 +1,38 @@
 //! The `ingest` program: what it prints and how it ends.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
+use crate::endpoint::{Endpoint, Reply};
 use crate::files::Folder;
 
-/// Runs `ingest` with its data in `data`, and none of the environment of whoever runs the tests.
-fn run(data: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_ingest"))
-        .args(arguments)
-        .env_clear()
-        .env("FOOTNOTE_DATA_DIR", data.join("state"))
-        .current_dir(data)
-        .output()
-        .unwrap()
+/// `ingest` with its data in `data`, and none of the environment of whoever runs the tests.
+pub(crate) fn command(data: &Path, arguments: &[&str]) -> Command {
+    let mut command = in_folder(data, arguments);
+    command.env("FOOTNOTE_DATA_DIR", data.join("state"));
+    command
 }
 
-fn status(output: &Output) -> i32 {
+/// `ingest` in a folder, its data where it puts them by itself.
+fn in_folder(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ingest"));
+    command.args(arguments).env_clear().current_dir(folder);
+    command
+}
+
+pub(crate) fn run(data: &Path, arguments: &[&str]) -> Output {
+    command(data, arguments).output().unwrap()
+}
+
+pub(crate) fn run_in_folder(folder: &Path, arguments: &[&str]) -> Output {
+    in_folder(folder, arguments).output().unwrap()
+}
+
+pub(crate) fn status(output: &Output) -> i32 {
     output.status.code().unwrap()
 }
 
-fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
@@ -108,6 +120,78 @@ fn a_store_that_is_not_there_ends_with_3() {
     let lines = stderr(&output);
     assert!(lines.contains(&format!("passages are stored at 127.0.0.1:{port}\n")), "{lines}");
     assert!(lines.contains("error: "), "{lines}");
+}
+
+/// An endpoint that takes a few texts and then refuses the key.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_stops_half_way_ends_with_3_and_says_what_was_done() {
+    let refuses_later = |number: usize, _: &str| if number < 5 { Reply::Vectors } else { Reply::Status(401) };
+    let folder = (0..60).fold(Folder::new(), |folder, number| folder.with(&format!("{number}.txt"), "Text."));
+    for json in [false, true] {
+        let endpoint = Endpoint::start(refuses_later).await;
+        let data = tempfile::tempdir().unwrap();
+        let path = folder.path().to_str().unwrap();
+        let openai = ["--embedder", "openai", "--openai-base-url", endpoint.base_url()];
+        let form: &[&str] = if json { &["--json"] } else { &[] };
+        let arguments = [&[path], openai.as_slice(), form].concat();
+        let output = run(data.path(), &arguments);
+        assert_eq!(status(&output), 3, "{output:?}");
+        let error = stderr(&output);
+        let error = error.lines().last().unwrap();
+        assert!(error.starts_with("error: docs/") && error.contains("401"), "{error}");
+        assert_eq!(error.matches("refuses the request").count(), 1, "said twice: {error}");
+        let last = stdout(&output);
+        if json {
+            let last: serde_json::Value = serde_json::from_str(last.lines().last().unwrap()).unwrap();
+            assert_eq!((&last["event"], &last["failed"]), (&"stopped".into(), &serde_json::json!([])));
+            assert!(last["reason"].as_str().unwrap().contains("401"), "{last}");
+        } else {
+            assert!(last.starts_with("stopped before the end: what was written stays"), "{last}");
+            assert!(last.contains(", 0 failed\n"), "{last}");
+        }
+    }
+}
+
+#[test]
+fn a_data_folder_that_cannot_be_made_ends_with_3() {
+    let place = Place::new(good_folder());
+    std::fs::write(place.data.path().join("state"), "a file in its place").unwrap();
+    let output = place.ingest(&[]);
+    assert_eq!(status(&output), 3, "{output:?}");
+    assert!(stderr(&output).contains("state"), "{output:?}");
+}
+
+#[test]
+fn a_reader_of_standard_error_that_goes_away_stops_nothing() {
+    let place = Place::new(good_folder().with("photo.png", b"\x89PNG\r\n\x1a\n\0"));
+    let mut run = command(place.data.path(), &[place.folder.path().to_str().unwrap()]);
+    let mut run = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(run.stderr.take());
+    let output = run.wait_with_output().unwrap();
+    assert_eq!(status(&output), 0, "{output:?}");
+    assert!(stdout(&output).contains("2 added"), "{output:?}");
+}
+
+/// `script` gives the program a terminal.
+#[test]
+fn on_a_terminal_there_is_a_bar_and_failures_stand_above_it() {
+    let place = Place::new(good_folder().with("noise.txt", [0_u8; 64]));
+    let path = place.folder.path().to_str().unwrap();
+    let program = format!("{} {path}", env!("CARGO_BIN_EXE_ingest"));
+    let output = Command::new("script")
+        .args(["--quiet", "--return", "--command", &program, "/dev/null"])
+        .env_clear()
+        .env("TERM", "xterm")
+        .env("PATH", "/usr/bin:/bin")
+        .env("FOOTNOTE_DATA_DIR", place.data.path().join("state"))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(status(&output), 1, "{output:?}");
+    let screen = stdout(&output);
+    assert!(screen.contains("/3 files"), "no bar: {screen:?}");
+    assert!(screen.contains("failed docs/noise.txt: binary data"), "{screen:?}");
+    assert!(!screen.contains("added docs/"), "a line for each file beside the bar: {screen:?}");
 }
 
 #[test]

@@ -27,6 +27,10 @@ pub(super) fn chunk_id(name: &str, source: &str, version: &str, number: usize) -
     id(&["chunk", name, source, version, &number.to_string()])
 }
 
+pub(super) fn root_id(name: &str, root_name: &str) -> Uuid {
+    id(&["root", name, root_name])
+}
+
 /// UUIDv5 over each part's length in bytes, a colon, and the part: no two lists of parts read the same.
 fn id(parts: &[&str]) -> Uuid {
     let text: String = parts.iter().map(|part| format!("{}:{part}", part.len())).collect();

@@ -23,6 +23,8 @@ pub(super) const CURRENT: &str = "current";
 
 const DOCUMENT: &str = "document";
 const CHUNK: &str = "chunk";
+const ROOT: &str = "root";
+const FOLDER: &str = "folder";
 
 /// The only tenant there is so far; every filter names it, so that a second one can never see the first one's text.
 const DEFAULT_TENANT: &str = "default";
@@ -96,6 +98,15 @@ pub(super) fn chunk_point(chunk: &Chunk, dense: Vec<f32>, sparse: SparseVector) 
     // A text of stop words only has no tokens, and no sparse vector.
     let sparse = Some(sparse).filter(|sparse| !sparse.indices.is_empty());
     Point { id: chunk.id, dense: Some(dense), sparse, payload: into_payload(payload) }
+}
+
+pub(super) fn root_point(id: Uuid, name: &str, folder: &str) -> Point {
+    let payload = json!({KIND: ROOT, TENANT: DEFAULT_TENANT, "name": name, FOLDER: folder});
+    Point { id, dense: None, sparse: None, payload: into_payload(payload) }
+}
+
+pub(super) fn read_root_folder(point: StoredPoint) -> Option<String> {
+    text_field(&point.payload, FOLDER).map(str::to_owned)
 }
 
 fn into_payload(value: Value) -> Payload {

@@ -1,5 +1,6 @@
 //! Writing and deleting a document whole.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,9 +11,10 @@ use uuid::Uuid;
 use super::document::{Chunk, Document, NewChunk, NewDocument};
 use super::error::Error;
 use super::fingerprint::embedded_text;
+use super::payload::{self, INGESTED_AT};
 use super::sweep::OldVersion;
-use super::{Collection, names, payload};
-use crate::vector_store::{Filter, Point};
+use super::{Collection, names};
+use crate::vector_store::{Condition, Filter, Point};
 
 /// Points handed to the store at once: bounds what is held twice in memory; the store batches further as it must.
 const POINTS_AT_ONCE: usize = 512;
@@ -23,19 +25,21 @@ impl Collection {
     ///
     /// First the chunks, durably; then they are counted; then one write of the document's point makes them current. The
     /// old version goes a minute later, or with the next [`Collection::sweep`] if this process does not live that long.
-    /// Interrupted anywhere, the old version stays, and the next `replace_document` or sweep clears up.
+    /// Interrupted anywhere, the old version stays, and the next `replace_document` or sweep clears up. After an error
+    /// that passes, the same call may be made again: `document` may be lent for that.
     ///
     /// Every call waits for the disk twice (embedded) or for several round trips (server); calls made at the same time
     /// share that, so run several.
-    pub async fn replace_document(&self, document: NewDocument) -> Result<Document, Error> {
+    pub async fn replace_document(&self, document: impl Borrow<NewDocument>) -> Result<Document, Error> {
+        let document: &NewDocument = document.borrow();
         self.check_dimensions(&document.chunks)?;
         let stored = self.stored().await?.to_owned();
         let id = self.document_id(&document.source);
         let old = self.document(id).await?;
         let expected = document.chunks.len();
 
-        let (header, chunks) = take_chunks(document);
-        self.write_chunks(&stored, id, &header, chunks).await?;
+        let header = Arc::new(Header::of(document));
+        self.write_chunks(&stored, id, &header, &document.chunks).await?;
         if let Some(old) = &old
             && old.version == header.version
             && old.chunk_count > expected
@@ -64,11 +68,15 @@ impl Collection {
     /// Removes a document and all its chunks; false when there was none. From the first step on no search sees it.
     pub async fn delete_document(&self, id: Uuid) -> Result<bool, Error> {
         let stored = self.stored().await?;
-        if self.document(id).await?.is_none() {
-            return Ok(false);
-        }
+        let Some(document) = self.document(id).await? else { return Ok(false) };
         self.inner.store.delete_points(stored, &[id]).await?;
-        let chunks = Filter::all([payload::our_tenant(), payload::is_chunk(), payload::of_document(id)]);
+        let chunks = Filter::all([
+            payload::our_tenant(),
+            payload::is_chunk(),
+            payload::of_document(id),
+            // Younger ones are those of a new document, which somebody is writing in this moment.
+            Condition::NotAfter { field: INGESTED_AT, time: document.ingested_at },
+        ]);
         self.inner.store.delete_matching(stored, &chunks).await?;
         Ok(true)
     }
@@ -86,23 +94,19 @@ impl Collection {
         stored: &str,
         document_id: Uuid,
         header: &Arc<Header>,
-        chunks: Vec<NewChunk>,
+        chunks: &[NewChunk],
     ) -> Result<(), Error> {
-        let mut chunks = chunks.into_iter().enumerate();
-        loop {
-            let batch: Vec<_> = chunks.by_ref().take(POINTS_AT_ONCE).collect();
-            if batch.is_empty() {
-                return Ok(());
-            }
-            let (collection, header) = (self.clone(), Arc::clone(header));
+        for (batch, first_number) in chunks.chunks(POINTS_AT_ONCE).zip((0..).step_by(POINTS_AT_ONCE)) {
+            let (collection, header, batch) = (self.clone(), Arc::clone(header), batch.to_vec());
             // Counting words is work for a processor, not for an async thread.
             let points = tokio::task::spawn_blocking(move || {
                 let point = |(number, chunk)| collection.chunk_point(document_id, &header, number, chunk);
-                batch.into_iter().map(point).collect()
+                (first_number..).zip(batch).map(point).collect()
             });
             let points = points.await.expect("making points does not panic");
             self.inner.store.upsert(stored, points).await?;
         }
+        Ok(())
     }
 
     fn chunk_point(&self, document_id: Uuid, header: &Header, number: usize, chunk: NewChunk) -> Point {
@@ -156,13 +160,19 @@ struct Header {
     begun_at: Timestamp,
 }
 
-fn take_chunks(document: NewDocument) -> (Arc<Header>, Vec<NewChunk>) {
-    let NewDocument { source, title, content_hash, version, tags, metadata, chunks } = document;
-    let begun_at = payload::now();
-    (Arc::new(Header { source, title, content_hash, version, tags, metadata, begun_at }), chunks)
-}
-
 impl Header {
+    fn of(document: &NewDocument) -> Self {
+        Self {
+            source: document.source.clone(),
+            title: document.title.clone(),
+            content_hash: document.content_hash.clone(),
+            version: document.version.clone(),
+            tags: document.tags.clone(),
+            metadata: document.metadata.clone(),
+            begun_at: payload::now(),
+        }
+    }
+
     /// Its time is that of the flip: later than that of any of its chunks, and of anything it supersedes.
     fn to_document(&self, id: Uuid, chunk_count: usize) -> Document {
         let Self { source, title, content_hash, version, tags, metadata, begun_at: _ } = self.clone();

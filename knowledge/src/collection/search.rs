@@ -1,6 +1,7 @@
 //! Hybrid search that sees each document in one version.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -11,14 +12,18 @@ use super::error::Error;
 use super::fusion::{Fused, Ranked, fuse};
 use super::payload::{self, CURRENT, INGESTED_AT};
 use super::versions::Versions;
-use crate::vector_store::{Fields, RankingQuery, RankingVector, StoredPoint};
+use crate::vector_store::{Fields, RankingQuery, RankingVector, SparseVector, StoredPoint};
 
 /// Each ranking goes this deep (or to the limit asked for, if that is deeper) before they are fused.
 const CANDIDATES: usize = 100;
 
 /// A search is repeated when it met chunks of a version that is not current, or a document that became current while it
-/// ran. Twice is enough unless documents are replaced again within the milliseconds that a search takes.
+/// ran. Which version of a document it answers with is settled when it is first met (see `versions`), so more than twice
+/// takes documents that come up only when others are left out, and change in that very moment.
 const MOST_PASSES: usize = 4;
+
+/// Bytes of a question whose words are counted in less time than it takes to hand it to another thread.
+const COUNTED_AT_ONCE: usize = 1024;
 
 #[derive(Debug, Clone)]
 pub struct SearchQuery<'a> {
@@ -80,11 +85,12 @@ impl Collection {
     /// The best chunks for a question. Each document is seen in one version, the old or the new, also while it is
     /// being replaced.
     pub async fn search(&self, query: SearchQuery<'_>) -> Result<SearchResult, Error> {
+        let words = self.count_words(&query).await;
         let mut versions = Versions::default();
         let mut dropped_before = Vec::new();
         for pass in 1.. {
             let began = payload::now();
-            let ranked = self.rank(&query, &versions).await?;
+            let ranked = self.rank(&query, &words, &versions).await?;
             // Once outdated chunks were met there may be more of them: then all that are ranked are looked at.
             let read = if pass == 1 { query.limit } else { ranked.len() };
             let chunks = self.read_chunks(ranked.iter().take(read).map(|ranked| ranked.id).collect()).await?;
@@ -102,11 +108,30 @@ impl Collection {
         unreachable!("the last pass returns")
     }
 
-    async fn rank(&self, query: &SearchQuery<'_>, versions: &Versions) -> Result<Vec<Fused>, Error> {
+    /// Empty when words are not asked for.
+    async fn count_words(&self, query: &SearchQuery<'_>) -> SparseVector {
+        match query.mode {
+            SearchMode::Dense => SparseVector::default(),
+            SearchMode::Hybrid | SearchMode::Bm25 if query.text.len() <= COUNTED_AT_ONCE => {
+                self.inner.bm25.embed_query(query.text)
+            }
+            SearchMode::Hybrid | SearchMode::Bm25 => {
+                let (inner, text) = (Arc::clone(&self.inner), query.text.to_owned());
+                let counted = tokio::task::spawn_blocking(move || inner.bm25.embed_query(&text));
+                counted.await.expect("counting words does not panic")
+            }
+        }
+    }
+
+    async fn rank(
+        &self,
+        query: &SearchQuery<'_>,
+        words: &SparseVector,
+        versions: &Versions,
+    ) -> Result<Vec<Fused>, Error> {
         let filter = versions.exclude_outdated(self.store_filter(query.filter));
         let limit = query.limit.max(CANDIDATES);
         let ask = |vector| RankingQuery { vector, filter: filter.clone(), limit, fields: Fields::None };
-        let words = self.inner.bm25.embed_query(query.text);
         let (by_dense, by_words) = match query.mode {
             SearchMode::Hybrid => (true, true),
             SearchMode::Dense => (true, false),
@@ -119,7 +144,7 @@ impl Collection {
             queries.push(ask(RankingVector::Dense(query.embedding.to_vec())));
         }
         if by_words {
-            queries.push(ask(RankingVector::Sparse(words)));
+            queries.push(ask(RankingVector::Sparse(words.clone())));
         }
         if queries.is_empty() {
             return Ok(Vec::new());

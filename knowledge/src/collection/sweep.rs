@@ -1,7 +1,11 @@
 //! Clearing up: old versions a minute after they were replaced, and chunks whose document never came or is gone.
+//!
+//! What this process replaces it removes by itself, document by document. Sweeps find what is left over: by other
+//! processes, or by ones that did not live that long.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Weak;
+use std::ops::AddAssign;
+use std::sync::{PoisonError, Weak};
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -23,7 +27,17 @@ pub const OLD_VERSIONS_STAY: Duration = Duration::from_secs(60);
 /// How long chunks without a current document may wait for it: longer than any ingest of one document takes.
 pub const ORPHANS_STAY: Duration = Duration::from_secs(3600);
 
+/// A whole sweep reads something of every chunk, so it comes rarely, and not while a server is starting.
+const FIRST_WHOLE_SWEEP: Duration = Duration::from_secs(600);
+const WHOLE_SWEEPS_EVERY: Duration = ORPHANS_STAY;
+
+/// Documents carry the time of the machine that wrote them; no clock is taken to be further off than this.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(300);
+
 const POINTS_PER_PAGE: usize = 1000;
+
+/// Documents whose chunks are asked for at once.
+const DOCUMENTS_AT_ONCE: usize = 100;
 
 /// The embedded engine waits for the disk once for all that come together.
 const REMOVALS_AT_ONCE: usize = 32;
@@ -35,6 +49,13 @@ pub struct Swept {
     pub old_versions: usize,
     /// Documents, or versions of them, that were never finished, or whose deletion was not.
     pub orphans: usize,
+}
+
+impl AddAssign for Swept {
+    fn add_assign(&mut self, Self { old_versions, orphans }: Self) {
+        self.old_versions += old_versions;
+        self.orphans += orphans;
+    }
 }
 
 /// A version that is no longer current.
@@ -92,7 +113,7 @@ async fn remove_when_due(collection: Weak<Inner>, mut queue: mpsc::UnboundedRece
             async move {
                 if let Err(error) = collection.remove_old_version(&old).await {
                     let message = "an old version could not be removed; the next sweep will";
-                    tracing::warn!(document.id = %old.document_id, error.message = %error, message);
+                    tracing::warn!(document.id = %old.document_id, error = &error as &dyn std::error::Error, message);
                 }
             }
         };
@@ -104,7 +125,43 @@ async fn remove_when_due(collection: Weak<Inner>, mut queue: mpsc::UnboundedRece
     }
 }
 
+/// When a server looks for what.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SweepsDue {
+    /// What was replaced until then has been looked at.
+    replaced_since: Timestamp,
+    whole_at: Timestamp,
+}
+
+impl SweepsDue {
+    pub(super) fn of_a_new_process(now: Timestamp) -> Self {
+        Self { replaced_since: now, whole_at: later(now, FIRST_WHOLE_SWEEP) }
+    }
+}
+
 impl Collection {
+    /// What is due of clearing up, for a server that calls this every minute: old versions of documents that other
+    /// processes replaced lately, and once an hour a whole [`Collection::sweep`].
+    pub async fn sweep_what_is_due(&self) -> Result<Swept, Error> {
+        self.sweep_what_is_due_at(Timestamp::now()).await
+    }
+
+    /// [`Collection::sweep_what_is_due`] as if it were `now`.
+    pub async fn sweep_what_is_due_at(&self, now: Timestamp) -> Result<Swept, Error> {
+        let mut due = *self.inner.sweeps_due.lock().unwrap_or_else(PoisonError::into_inner);
+        let swept = if due.whole_at <= now {
+            due.whole_at = later(now, WHOLE_SWEEPS_EVERY);
+            self.sweep_at(now).await?
+        } else if self.inner.store.is_shared() {
+            self.sweep_replaced(due.replaced_since, now).await?
+        } else {
+            Swept::default()
+        };
+        due.replaced_since = earlier(now, OLD_VERSIONS_STAY);
+        *self.inner.sweeps_due.lock().unwrap_or_else(PoisonError::into_inner) = due;
+        Ok(swept)
+    }
+
     /// Removes what no search can see any more: versions replaced at least a minute ago, and chunks at least an hour old
     /// whose document, or whose version of it, never became current. Then lets the store reclaim the space.
     ///
@@ -115,11 +172,48 @@ impl Collection {
 
     /// [`Collection::sweep`] as if it were `now`.
     pub async fn sweep_at(&self, now: Timestamp) -> Result<Swept, Error> {
+        let chunks = Filter::all([payload::our_tenant(), payload::is_chunk()]);
+        let swept = self.sweep_among(chunks, now).await?;
+        self.inner.store.compact(self.stored().await?).await?;
+        Ok(swept)
+    }
+
+    /// Of the documents that became current since then.
+    async fn sweep_replaced(&self, since: Timestamp, now: Timestamp) -> Result<Swept, Error> {
+        let lately = Filter::all([
+            payload::our_tenant(),
+            payload::is_document(),
+            Condition::NotBefore { field: INGESTED_AT, time: earlier(since, CLOCKS_DIFFER) },
+        ]);
+        let (mut swept, mut from) = (Swept::default(), None);
+        loop {
+            let page =
+                self.inner.store.scroll(self.stored().await?, &lately, from, DOCUMENTS_AT_ONCE, Fields::All).await?;
+            let documents: Vec<_> = page.points.into_iter().map(payload::read_document).collect::<Result<_, _>>()?;
+            if !documents.is_empty() {
+                // A version that is current somewhere may be an old one of another document; a whole sweep finds it.
+                let chunks = Filter::all([
+                    payload::our_tenant(),
+                    payload::is_chunk(),
+                    any_of(DOCUMENT_ID, documents.iter().map(|document| document.id.to_string())),
+                ])
+                .and_not(any_of(VERSION, documents.iter().map(|document| document.version.clone())));
+                swept += self.sweep_among(chunks, now).await?;
+            }
+            from = page.next;
+            if from.is_none() {
+                return Ok(swept);
+            }
+        }
+    }
+
+    /// Removes the outdated and the abandoned versions that these chunks are of.
+    async fn sweep_among(&self, chunks: Filter, now: Timestamp) -> Result<Swept, Error> {
         let stored = self.stored().await?;
-        let store = &self.inner.store;
         let settled = earlier(now, OLD_VERSIONS_STAY);
         let abandoned = earlier(now, ORPHANS_STAY);
-        let versions = versions_written_before(store, stored, settled).await?;
+        let chunks = chunks.and(Condition::NotAfter { field: INGESTED_AT, time: settled });
+        let versions = versions_of(&self.inner.store, stored, &chunks).await?;
         let documents = self.documents_of(stored, &versions).await?;
         let mut swept = Swept::default();
         let mut outdated = Vec::new();
@@ -144,7 +238,6 @@ impl Collection {
         }
         let remove = |old| async move { self.remove_chunks(&old).await };
         stream::iter(outdated).map(Ok).try_for_each_concurrent(REMOVALS_AT_ONCE, remove).await?;
-        store.compact(stored).await?;
         Ok(swept)
     }
 
@@ -184,19 +277,17 @@ impl Collection {
     }
 }
 
-/// Every version of every document that has chunks not younger than `time`, and when the oldest of them was written.
-async fn versions_written_before(
+/// The versions of documents that these chunks are of, and when the oldest chunk of each was written.
+async fn versions_of(
     store: &VectorStore,
     stored: &str,
-    time: Timestamp,
+    chunks: &Filter,
 ) -> Result<HashMap<(Uuid, String), Timestamp>, Error> {
-    let filter =
-        Filter::all([payload::our_tenant(), payload::is_chunk(), Condition::NotAfter { field: INGESTED_AT, time }]);
     let fields = Fields::Only(&[DOCUMENT_ID, VERSION, INGESTED_AT]);
     let mut versions = HashMap::new();
     let mut from = None;
     loop {
-        let page = store.scroll(stored, &filter, from, POINTS_PER_PAGE, fields).await?;
+        let page = store.scroll(stored, chunks, from, POINTS_PER_PAGE, fields).await?;
         for StoredPoint { id, payload } in page.points {
             let written_at = payload::read_written_at(id, &payload)?;
             let whose = payload::read_whose(id, payload)?;
@@ -208,6 +299,15 @@ async fn versions_written_before(
             return Ok(versions);
         }
     }
+}
+
+fn any_of(field: &'static str, values: impl Iterator<Item = String>) -> Condition {
+    Condition::AnyOf { field, values: values.collect() }
+}
+
+fn later(now: Timestamp, by: Duration) -> Timestamp {
+    let by = SignedDuration::try_from(by).expect("an hour fits");
+    now.checked_add(by).expect("an hour after now is a time")
 }
 
 fn earlier(now: Timestamp, by: Duration) -> Timestamp {

@@ -30,6 +30,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How long an answer vouches for the endpoint when readiness is asked for.
 const CHECKED_FOR: Duration = Duration::from_secs(30);
 
+/// OpenAI's own models, and what they take.
+const OPENAI_MODELS: &str = "text-embedding-";
+const OPENAI_TOKENS: usize = 8191;
+/// What nearly every other model takes; servers refuse more, or cut.
+const COMMON_TOKENS: usize = 512;
+
 /// Where the endpoint is and how it is treated.
 #[derive(Debug, Clone)]
 pub struct OpenAiOptions {
@@ -58,13 +64,15 @@ pub struct OpenAiOptions {
 
 impl OpenAiOptions {
     pub fn new(base_url: impl Into<String>, api_key: Option<Secret>, model: impl Into<String>) -> Self {
+        let model = model.into();
+        let max_tokens = if model.starts_with(OPENAI_MODELS) { OPENAI_TOKENS } else { COMMON_TOKENS };
         Self {
             base_url: base_url.into(),
             api_key,
             proxy: None,
-            model: model.into(),
+            model,
             dimension: None,
-            max_tokens: 8191,
+            max_tokens,
             texts_per_request: 128,
             tokens_per_request: 100_000,
             concurrent_requests: 4,

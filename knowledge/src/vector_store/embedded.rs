@@ -5,8 +5,11 @@
 
 mod alias;
 mod convert;
+mod engine;
 mod leftovers;
 mod shard;
+mod space;
+mod steps;
 mod writer;
 
 use std::collections::HashMap;
@@ -16,9 +19,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use uuid::Uuid;
 
+use self::engine::Engine;
 use self::shard::Shard;
+use self::steps::{Step, reached};
 use super::error::Error;
 use super::point::{CollectionSchema, Fields, Filter, Point, RankingQuery, ScoredPoint, ScrollPage, StoredPoint};
+use crate::data_folder;
 
 /// Folders of collections that are being made or removed; whatever an interrupted process left is deleted on opening.
 const UNFINISHED: &str = ".unfinished-";
@@ -44,6 +50,8 @@ impl EmbeddedStore {
         blocking(move || {
             fs::create_dir_all(&folder).map_err(|source| Error::Io { path: folder.clone(), source })?;
             let lock = lock_folder(&folder)?;
+            // What is there can be read without.
+            let _ = data_folder::hide(&folder);
             remove_unfinished(&folder)?;
             let inner = Inner {
                 folder,
@@ -70,7 +78,7 @@ impl EmbeddedStore {
             let _changing = self.inner.changing.lock().await;
             let (schema, path) = (schema.clone(), path.clone());
             let unfinished = self.unfinished_path();
-            blocking(move || if path.exists() { Ok(()) } else { Shard::create(&path, &unfinished, &schema) }).await?;
+            blocking(move || if path.exists() { Ok(()) } else { Engine::create(&path, &unfinished, &schema) }).await?;
         }
         self.shard(collection).await?.ensure_indexes(schema).await
     }
@@ -92,9 +100,10 @@ impl EmbeddedStore {
                 return Ok(false);
             }
             // Renamed first: a kill in between leaves no half-deleted collection behind.
-            fs::rename(&path, &doomed)
-                .and_then(|()| fs::remove_dir_all(&doomed))
-                .map_err(|source| Error::Io { path, source })?;
+            let io = |source| Error::Io { path: path.clone(), source };
+            fs::rename(&path, &doomed).map_err(io)?;
+            reached(Step::Renamed);
+            fs::remove_dir_all(&doomed).map_err(io)?;
             Ok(true)
         })
         .await
@@ -102,7 +111,12 @@ impl EmbeddedStore {
 
     pub(super) async fn resolve_alias(&self, alias: &str) -> Result<Option<String>, Error> {
         let path = self.path(alias)?;
-        blocking(move || alias::read(&path.with_added_extension("json"))).await
+        let found = blocking(move || alias::read(&path.with_added_extension("json"))).await?;
+        // One may be left of a collection that was removed.
+        Ok(match found {
+            Some(collection) if self.collection_exists(&collection).await? => Some(collection),
+            Some(_) | None => None,
+        })
     }
 
     pub(super) async fn switch_alias(&self, alias: &str, collection: &str) -> Result<(), Error> {
@@ -161,8 +175,7 @@ impl EmbeddedStore {
         self.shard(collection).await?.compact().await
     }
 
-    /// Bytes of the engine's write-ahead logs: they grow with every write and shrink when the folder is opened again.
-    pub async fn log_bytes(&self) -> Result<u64, Error> {
+    pub(super) async fn log_bytes(&self) -> Result<u64, Error> {
         let folder = self.inner.folder.clone();
         blocking(move || leftovers::log_bytes(&folder)).await
     }
@@ -223,7 +236,7 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         if let Err(error) = self.close() {
-            tracing::error!(error.message = %error, "could not close the vector store");
+            tracing::error!(error = &error as &dyn std::error::Error, "could not close the vector store");
         }
     }
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The server cannot be reached; the same call may work later.
-    #[error("the vector store cannot be reached: {message}")]
+    /// The server cannot be reached, or is in trouble; the same call may work later.
+    #[error("the vector store is not available: {message}")]
     Unavailable { message: String },
     #[error("the vector store did not answer within {seconds} s")]
     Timeout { seconds: u64 },
@@ -24,13 +24,15 @@ pub enum Error {
     /// What is on disk cannot be read back.
     #[error("{} is damaged: {message}; restore it from a backup, or delete it and ingest again", .path.display())]
     Corrupt { path: PathBuf, message: String },
-    /// The server refused the key.
-    #[error("the vector store refused the API key: {message}")]
+    /// The server wants a key, or another one.
+    #[error(
+        "the vector store does not let us in: {message}; its key is given with --qdrant-api-key or FOOTNOTE_QDRANT_API_KEY"
+    )]
     Unauthorized { message: String },
-    #[error("{}: {source}", .path.display())]
+    #[error("{} cannot be read or written", .path.display())]
     Io { path: PathBuf, source: std::io::Error },
     /// Anything else the engine or the server reports; `message` says what was attempted.
-    #[error("{message}: {source}")]
+    #[error("{message}")]
     Engine { message: String, source: Box<dyn StdError + Send + Sync> },
 }
 

@@ -108,6 +108,8 @@ pub enum Condition {
     AnyOf { field: &'static str, values: Vec<String> },
     /// The field is a timestamp not later than this.
     NotAfter { field: &'static str, time: Timestamp },
+    /// The field is a timestamp not earlier than this.
+    NotBefore { field: &'static str, time: Timestamp },
     /// A filter within a filter.
     Nested(Filter),
 }

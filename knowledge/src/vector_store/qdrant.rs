@@ -1,22 +1,25 @@
 //! A Qdrant server or cluster, over gRPC.
 //!
-//! Here: which call serves what. Deadlines, retries and what errors mean are in `qdrant/call`, types in
-//! `qdrant/convert`.
+//! Here: which call serves what. The client is in `qdrant/connection`; deadlines, retries and what errors mean in
+//! `qdrant/call`, types in `qdrant/convert`.
 
 mod call;
+mod connection;
 mod convert;
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use qdrant_client::Qdrant;
 use qdrant_client::qdrant::{
     CountPointsBuilder, CreateAliasBuilder, DeletePointsBuilder, GetPointsBuilder, PointStruct,
     QueryBatchPointsBuilder, ScrollPointsBuilder, UpsertPointsBuilder,
 };
+use qdrant_client::{Qdrant, QdrantError};
 use uuid::Uuid;
 
-use self::call::{Patience, call};
+use self::call::Patience;
+use self::connection::Connection;
 use super::error::Error;
 use super::point::{CollectionSchema, Fields, Filter, Point, RankingQuery, ScoredPoint, ScrollPage, StoredPoint};
 use crate::secret::Secret;
@@ -30,7 +33,7 @@ const POINTS_TO_SEARCH_EXACTLY: u64 = 200_000;
 
 #[derive(Clone)]
 pub struct QdrantStore {
-    client: Qdrant,
+    connection: Arc<Connection>,
     known: Arc<Mutex<HashMap<String, Known>>>,
 }
 
@@ -44,27 +47,20 @@ struct Known {
 impl QdrantStore {
     /// Does not connect yet.
     pub(super) fn connect(url: &str, api_key: Option<&Secret>) -> Result<Self, Error> {
-        let mut config = Qdrant::from_url(url)
-            // It prints to standard output and holds up the start; `doctor` tells versions.
-            .skip_compatibility_check()
-            .connect_timeout(call::CONNECT)
-            .timeout(call::LONGEST);
-        if let Some(key) = api_key {
-            config.set_api_key(key.expose());
-        }
-        let client = config.build().map_err(|error| Error::engine(format!("{url} is not a URL of Qdrant"), error))?;
-        Ok(Self { client, known: Arc::default() })
+        Ok(Self { connection: Arc::new(Connection::new(url, api_key)?), known: Arc::default() })
     }
 
     pub(super) async fn check(&self) -> Result<(), Error> {
-        call("a health check", "", Patience::None, || self.client.health_check()).await?;
+        self.call("a health check", "", Patience::None, |client| async move { client.health_check().await }).await?;
         Ok(())
     }
 
     pub(super) async fn ensure_collection(&self, collection: &str, schema: &CollectionSchema) -> Result<(), Error> {
         if !self.collection_exists(collection).await? {
-            let create = || self.client.create_collection(convert::create_collection(collection, schema));
-            let created = call("making a collection", collection, Patience::Changing, create).await;
+            let create = |client: Arc<Qdrant>| async move {
+                client.create_collection(convert::create_collection(collection, schema)).await
+            };
+            let created = self.call("making a collection", collection, Patience::Changing, create).await;
             // Another server may have made it at the same moment.
             if let Err(error) = created
                 && !self.collection_exists(collection).await?
@@ -77,38 +73,58 @@ impl QdrantStore {
             return Err(Error::WrongDimension { expected: known.dimension, found: schema.dimension });
         }
         for (field, kind) in schema.filtered.iter().filter(|(field, _)| !indexed.iter().any(|known| known == *field)) {
-            let create = || self.client.create_field_index(convert::create_index(collection, field, *kind));
-            call("making a payload index", collection, Patience::Changing, create).await?;
+            let create = |client: Arc<Qdrant>| async move {
+                client.create_field_index(convert::create_index(collection, field, *kind)).await
+            };
+            self.call("making a payload index", collection, Patience::Changing, create).await?;
         }
         Ok(())
     }
 
     pub(super) async fn collection_exists(&self, collection: &str) -> Result<bool, Error> {
-        let exists = || self.client.collection_exists(collection);
-        call("looking for a collection", collection, Patience::Reading, exists).await
+        let exists = |client: Arc<Qdrant>| async move { client.collection_exists(collection).await };
+        self.call("looking for a collection", collection, Patience::Reading, exists).await
     }
 
     pub(super) async fn delete_collection(&self, collection: &str) -> Result<bool, Error> {
-        let delete = || self.client.delete_collection(collection);
-        let deleted = call("deleting a collection", collection, Patience::Changing, delete).await?;
+        let delete = |client: Arc<Qdrant>| async move { client.delete_collection(collection).await };
+        let deleted = self.call("deleting a collection", collection, Patience::Changing, delete).await?;
         self.known().remove(collection);
         Ok(deleted.result)
     }
 
     /// Also learns anew how large the collection is.
     pub(super) async fn resolve_alias(&self, alias: &str) -> Result<Option<String>, Error> {
-        let aliases = call("reading aliases", alias, Patience::Reading, || self.client.list_aliases()).await?.aliases;
+        let list = |client: Arc<Qdrant>| async move { client.list_aliases().await };
+        let aliases = self.call("reading aliases", alias, Patience::Reading, list).await?.aliases;
         let found = aliases.into_iter().find(|found| found.alias_name == alias).map(|found| found.collection_name);
-        if let Some(collection) = &found {
-            self.learn(collection).await?;
+        match &found {
+            Some(collection) => drop(self.learn(collection).await?),
+            None => self.expect_name_is_free(alias).await?,
         }
         Ok(found)
     }
 
+    /// A name is an alias or a collection; somebody else's collection would keep us from making the alias.
+    async fn expect_name_is_free(&self, alias: &str) -> Result<(), Error> {
+        // Not `collection_exists`, which would find an alias that another server made in this moment.
+        let list = |client: Arc<Qdrant>| async move { client.list_collections().await };
+        let taken = self.call("listing collections", alias, Patience::Reading, list).await?.collections;
+        if taken.iter().any(|taken| taken.name == alias) {
+            let advice = "another program made it: choose another --collection";
+            return Err(Error::engine(
+                format!("the Qdrant server has a collection that is itself called {alias}"),
+                advice,
+            ));
+        }
+        Ok(())
+    }
+
     pub(super) async fn switch_alias(&self, alias: &str, collection: &str) -> Result<(), Error> {
         // Makes an alias or points it elsewhere.
-        let switch = || self.client.create_alias(CreateAliasBuilder::new(collection, alias));
-        call("switching an alias", collection, Patience::Changing, switch).await?;
+        let switch =
+            |client: Arc<Qdrant>| async move { client.create_alias(CreateAliasBuilder::new(collection, alias)).await };
+        self.call("switching an alias", collection, Patience::Changing, switch).await?;
         Ok(())
     }
 
@@ -133,23 +149,29 @@ impl QdrantStore {
     }
 
     async fn upsert_batch(&self, collection: &str, points: Vec<PointStruct>) -> Result<(), Error> {
-        let upsert = || self.client.upsert_points(UpsertPointsBuilder::new(collection, points.clone()).wait(true));
-        call("writing points", collection, Patience::Ingesting, upsert).await?;
+        let upsert = |client: Arc<Qdrant>| {
+            let request = UpsertPointsBuilder::new(collection, points.clone()).wait(true);
+            async move { client.upsert_points(request).await }
+        };
+        self.call("writing points", collection, Patience::Changing, upsert).await?;
         Ok(())
     }
 
     pub(super) async fn delete_points(&self, collection: &str, ids: &[Uuid]) -> Result<(), Error> {
-        let ids = convert::to_server_ids(ids);
-        let delete = || self.client.delete_points(DeletePointsBuilder::new(collection).points(ids.clone()).wait(true));
-        call("deleting points", collection, Patience::Changing, delete).await?;
-        Ok(())
+        self.delete(DeletePointsBuilder::new(collection).points(convert::to_server_ids(ids)), collection).await
     }
 
     pub(super) async fn delete_matching(&self, collection: &str, filter: &Filter) -> Result<(), Error> {
-        let filter = convert::to_server_filter(filter);
-        let delete =
-            || self.client.delete_points(DeletePointsBuilder::new(collection).points(filter.clone()).wait(true));
-        call("deleting points", collection, Patience::Changing, delete).await?;
+        self.delete(DeletePointsBuilder::new(collection).points(convert::to_server_filter(filter)), collection).await
+    }
+
+    async fn delete(&self, request: DeletePointsBuilder, collection: &str) -> Result<(), Error> {
+        let request = request.wait(true);
+        let delete = |client: Arc<Qdrant>| {
+            let request = request.clone();
+            async move { client.delete_points(request).await }
+        };
+        self.call("deleting points", collection, Patience::Changing, delete).await?;
         Ok(())
     }
 
@@ -165,8 +187,11 @@ impl QdrantStore {
         let exact = known.points <= POINTS_TO_SEARCH_EXACTLY;
         let to_server = |query| convert::to_server_query(collection, query, exact);
         let queries: Vec<_> = queries.into_iter().map(to_server).collect();
-        let rank = || self.client.query_batch(QueryBatchPointsBuilder::new(collection, queries.clone()));
-        let rankings = call("a search", collection, Patience::Reading, rank).await?.result;
+        let rank = |client: Arc<Qdrant>| {
+            let request = QueryBatchPointsBuilder::new(collection, queries.clone());
+            async move { client.query_batch(request).await }
+        };
+        let rankings = self.call("a search", collection, Patience::Reading, rank).await?.result;
         let ranking = |ranking: Vec<_>| ranking.into_iter().filter_map(convert::from_scored).collect();
         Ok(rankings.into_iter().map(|batch| ranking(batch.result)).collect())
     }
@@ -179,8 +204,11 @@ impl QdrantStore {
     ) -> Result<Vec<StoredPoint>, Error> {
         let ids = convert::to_server_ids(ids);
         let request = GetPointsBuilder::new(collection, ids).with_payload(convert::to_server_fields(fields));
-        let get = || self.client.get_points(request.clone());
-        let found = call("reading points", collection, Patience::Reading, get).await?.result;
+        let get = |client: Arc<Qdrant>| {
+            let request = request.clone();
+            async move { client.get_points(request).await }
+        };
+        let found = self.call("reading points", collection, Patience::Reading, get).await?.result;
         Ok(found.into_iter().filter_map(convert::from_retrieved).collect())
     }
 
@@ -199,16 +227,22 @@ impl QdrantStore {
         if let Some(from) = from {
             request = request.offset(from);
         }
-        let page =
-            call("listing points", collection, Patience::Reading, || self.client.scroll(request.clone())).await?;
+        let scroll = |client: Arc<Qdrant>| {
+            let request = request.clone();
+            async move { client.scroll(request).await }
+        };
+        let page = self.call("listing points", collection, Patience::Reading, scroll).await?;
         let points = page.result.into_iter().filter_map(convert::from_retrieved).collect();
         Ok(ScrollPage { points, next: page.next_page_offset.and_then(convert::from_server_id) })
     }
 
     pub(super) async fn count(&self, collection: &str, filter: &Filter) -> Result<usize, Error> {
         let request = CountPointsBuilder::new(collection).filter(convert::to_server_filter(filter)).exact(true);
-        let counted =
-            call("counting points", collection, Patience::Reading, || self.client.count(request.clone())).await?;
+        let count = |client: Arc<Qdrant>| {
+            let request = request.clone();
+            async move { client.count(request).await }
+        };
+        let counted = self.call("counting points", collection, Patience::Reading, count).await?;
         let count = counted.result.map_or(0, |result| result.count);
         Ok(usize::try_from(count).unwrap_or(usize::MAX))
     }
@@ -227,8 +261,8 @@ impl QdrantStore {
 
     /// Asks the server about a collection; also returns which fields are indexed.
     async fn learn(&self, collection: &str) -> Result<(Known, Vec<String>), Error> {
-        let ask = || self.client.collection_info(collection);
-        let info = call("reading about a collection", collection, Patience::Reading, ask).await?.result;
+        let ask = |client: Arc<Qdrant>| async move { client.collection_info(collection).await };
+        let info = self.call("reading about a collection", collection, Patience::Reading, ask).await?.result;
         let not_found = || Error::NotFound { collection: collection.to_owned() };
         let info = info.ok_or_else(not_found)?;
         let dimension = convert::dimension(&info).ok_or_else(|| {
@@ -239,6 +273,20 @@ impl QdrantStore {
         Ok((known, info.payload_schema.into_keys().collect()))
     }
 
+    /// See [`call::call`].
+    async fn call<T, F>(
+        &self,
+        what: &str,
+        collection: &str,
+        patience: Patience,
+        request: impl Fn(Arc<Qdrant>) -> F,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, QdrantError>>,
+    {
+        call::call(&self.connection, what, collection, patience, request).await
+    }
+
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<String, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -246,6 +294,6 @@ impl QdrantStore {
 
 impl std::fmt::Debug for QdrantStore {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("QdrantStore").field("url", &self.client.config.uri).finish_non_exhaustive()
+        formatter.debug_struct("QdrantStore").field("url", &self.connection.address()).finish_non_exhaustive()
     }
 }

@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use footnote_knowledge::collection::{Collection, Filter, NewDocument, SearchMode};
@@ -12,8 +10,8 @@ use footnote_knowledge::vector_store::VectorStore;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::fixture::{document, identity, search_by};
+use crate::process::{FOLDER, start};
 
-const FOLDER: &str = "FOOTNOTE_TEST_FOLDER";
 const FIRST_VERSION: &str = "FOOTNOTE_TEST_FIRST_VERSION";
 const DOCUMENTS: usize = 6;
 
@@ -25,7 +23,8 @@ async fn whatever_was_acknowledged_survives_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     let mut history = History::default();
     for (round, lines) in KILL_AFTER_LINE.into_iter().enumerate() {
-        let mut writer = start("crash::child_that_writes", folder.path(), 1000 * round);
+        let first_version = (1000 * round).to_string();
+        let mut writer = start("crash::child_that_writes", folder.path(), &[(FIRST_VERSION, first_version.as_ref())]);
         for line in writer.lines().take(lines) {
             history.note(&line);
         }
@@ -90,7 +89,7 @@ async fn a_kill_while_space_is_reclaimed_loses_nothing() {
         store.close().await.unwrap();
 
         let before = entries(&stored.join("segments"));
-        let mut child = start("crash::child_that_sweeps", folder.path(), 0);
+        let mut child = start("crash::child_that_sweeps", folder.path(), &[]);
         assert_eq!(child.lines().next().as_deref(), Some("sweeping"));
         let deadline = Instant::now() + Duration::from_secs(20);
         let mut swept = false;
@@ -191,52 +190,4 @@ async fn open(folder: &Path) -> (VectorStore, Collection) {
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
     fs::read_dir(folder).map(|entries| entries.flatten().map(|entry| entry.path()).collect()).unwrap_or_default()
-}
-
-/// Runs one of the ignored tests above in a process of its own.
-pub(crate) fn start(test: &str, folder: &Path, first_version: usize) -> Process {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([test, "--exact", "--ignored", "--nocapture"])
-        .env(FOLDER, folder)
-        .env(FIRST_VERSION, first_version.to_string())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let output = BufReader::new(child.stdout.take().unwrap());
-    let (said, lines) = std::sync::mpsc::channel();
-    std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| said.send(line)));
-    Process { child, lines }
-}
-
-pub(crate) struct Process {
-    child: Child,
-    lines: std::sync::mpsc::Receiver<String>,
-}
-
-impl Process {
-    /// What it says about what it does, as it says it; the test harness's own lines are left out.
-    pub(crate) fn lines(&mut self) -> impl Iterator<Item = String> {
-        let line = || self.lines.recv_timeout(Duration::from_secs(20)).expect("the child went silent");
-        std::iter::repeat_with(line).filter(|line| is_ours(line))
-    }
-
-    fn has_said(&self, word: &str) -> bool {
-        self.lines.try_iter().any(|line| line == word)
-    }
-
-    /// SIGKILL. Returns what it had said beyond what was read.
-    fn kill(mut self) -> Vec<String> {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        self.lines.iter().filter(|line| is_ours(line)).collect()
-    }
-
-    pub(crate) fn wait(mut self) -> Vec<String> {
-        self.child.wait().unwrap();
-        self.lines.iter().filter(|line| is_ours(line)).collect()
-    }
-}
-
-fn is_ours(line: &str) -> bool {
-    ["begin ", "acknowledged ", "sweeping", "swept", "refused: ", "opened"].iter().any(|start| line.starts_with(start))
 }

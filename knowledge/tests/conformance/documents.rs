@@ -2,6 +2,7 @@
 
 use footnote_knowledge::collection::{Collection, Dropped, Error, Filter, NewDocument, SearchMode, Swept};
 use footnote_knowledge::embedding::EmbeddingIdentity;
+use footnote_knowledge::vector_store::Error as StoreError;
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -23,7 +24,10 @@ on_every_store!(
     another_embedder_is_told_to_index_again,
     odd_texts_are_kept_and_found,
     a_large_document_is_written_in_batches,
+    a_document_of_large_chunks_is_written_in_small_messages,
     sweeping_clears_up_and_keeps_what_is_current,
+    a_server_sweeps_what_is_due,
+    a_collection_that_is_removed_while_it_is_open_is_told_of,
     searching_for_nothing_finds_nothing,
     many_replaced_documents_leave_the_best_places_to_the_new_versions,
 );
@@ -274,6 +278,16 @@ async fn a_large_document_is_written_in_batches(store: TestStore) {
     assert_eq!(texts(&search(&collection, "number 1234").await)[0], "chunk number 1234 of many");
 }
 
+/// More in all than one message to a server may hold.
+async fn a_document_of_large_chunks_is_written_in_small_messages(store: TestStore) {
+    let collection = store.collection().await;
+    let chunks: Vec<_> = (0..12).map(|number| format!("{number} {}", "x".repeat(3_000_000))).collect();
+    let chunks: Vec<_> = chunks.iter().map(String::as_str).collect();
+    let written = collection.replace_document(document("large.md", &chunks)).await.unwrap();
+    assert_eq!(written.chunk_count, 12);
+    assert_eq!(texts(&search(&collection, "7").await)[0].len(), 3_000_002);
+}
+
 async fn sweeping_clears_up_and_keeps_what_is_current(store: TestStore) {
     let collection = store.collection().await;
     collection.replace_document(document("a.md", &["alpha one", "alpha two"])).await.unwrap();
@@ -296,6 +310,46 @@ async fn sweeping_clears_up_and_keeps_what_is_current(store: TestStore) {
     left.sort_unstable();
     assert_eq!((left, found.candidates.len()), (vec!["alpha three", "beta"], 2));
     assert_eq!(collection.document(kept.id).await.unwrap(), Some(kept));
+}
+
+async fn a_server_sweeps_what_is_due(store: TestStore) {
+    let collection = store.collection().await;
+    // Another process, as far as the first can tell.
+    let other = store.collection().await;
+    other.replace_document(document("a.md", &["alpha one"])).await.unwrap();
+    other.replace_document(document("a.md", &["alpha two"])).await.unwrap();
+    other.replace_document(document("b.md", &["beta one"])).await.unwrap();
+    let orphan = other.replace_document(document("c.md", &["gamma"])).await.unwrap();
+    let stored = store.store.resolve_alias(&store.name).await.unwrap().unwrap();
+    store.store.delete_points(&stored, &[orphan.id]).await.unwrap();
+
+    let sweep = async |minutes| {
+        let swept =
+            collection.sweep_what_is_due_at(Timestamp::now() + SignedDuration::from_mins(minutes)).await.unwrap();
+        (swept.old_versions, swept.orphans)
+    };
+    assert_eq!(sweep(0).await, (0, 0));
+    // There are no other processes in a folder of one's own; there the whole sweep finds what is left.
+    let by_others = usize::from(store.store.backend() == "qdrant");
+    assert_eq!(sweep(2).await, (by_others, 0));
+    assert_eq!(sweep(3).await, (0, 0));
+    assert_eq!(sweep(15).await, (1 - by_others, 0));
+    assert_eq!(sweep(70).await, (0, 0), "the next whole one is an hour later");
+    assert_eq!(sweep(76).await, (0, 1));
+    let found = search(&collection, "alpha beta gamma").await;
+    assert_eq!(found.candidates.len(), 2, "{found:?}");
+}
+
+async fn a_collection_that_is_removed_while_it_is_open_is_told_of(store: TestStore) {
+    let collection = store.collection().await;
+    collection.replace_document(document("a.md", &["one"])).await.unwrap();
+    let stored = store.store.resolve_alias(&store.name).await.unwrap().unwrap();
+    assert!(store.store.delete_collection(&stored).await.unwrap());
+    let error = collection.check().await.unwrap_err();
+    assert!(matches!(error, Error::Gone { .. } | Error::Store(StoreError::NotFound { .. })), "{error:?}");
+    let filter = Filter::default();
+    let error = collection.documents(&filter, None, 10).await.unwrap_err();
+    assert!(!error.is_transient(), "{error:?}");
 }
 
 async fn searching_for_nothing_finds_nothing(store: TestStore) {

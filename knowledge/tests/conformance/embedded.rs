@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use footnote_knowledge::collection::{Collection, Filter};
 use footnote_knowledge::vector_store::{
@@ -10,19 +11,19 @@ use footnote_knowledge::vector_store::{
 };
 use futures::future::join_all;
 
-use crate::crash::start;
 use crate::fixture::{document, identity, search, texts};
+use crate::process::{FOLDER, start};
 
 #[tokio::test]
 async fn a_second_process_is_told_that_the_folder_is_in_use() {
     let folder = tempfile::tempdir().unwrap();
     let store = VectorStore::open_embedded(folder.path()).await.unwrap();
-    let said = start("embedded::child_that_opens", folder.path(), 0).wait();
+    let said = start("embedded::child_that_opens", folder.path(), &[]).wait();
     let [refused] = &said[..] else { panic!("said {said:?}") };
     assert!(refused.contains(&folder.path().display().to_string()) && refused.contains("--data-dir"), "{refused}");
 
     store.close().await.unwrap();
-    assert_eq!(start("embedded::child_that_opens", folder.path(), 0).wait(), ["opened"]);
+    assert_eq!(start("embedded::child_that_opens", folder.path(), &[]).wait(), ["opened"]);
     let error = store.check().await.unwrap_err();
     assert!(matches!(error, Error::Unavailable { .. }), "{error}");
 }
@@ -30,7 +31,7 @@ async fn a_second_process_is_told_that_the_folder_is_in_use() {
 #[tokio::test]
 #[ignore = "started by the test above"]
 async fn child_that_opens() {
-    let folder = PathBuf::from(std::env::var("FOOTNOTE_TEST_FOLDER").unwrap());
+    let folder = PathBuf::from(std::env::var(FOLDER).unwrap());
     match VectorStore::open_embedded(&folder).await {
         Ok(_) => println!("opened"),
         Err(error) => {
@@ -44,10 +45,7 @@ async fn child_that_opens() {
 #[tokio::test]
 async fn the_log_is_shortened_when_the_folder_is_opened() {
     let folder = tempfile::tempdir().unwrap();
-    let log_bytes = async |store: &VectorStore| match store {
-        VectorStore::Embedded(store) => store.log_bytes().await.unwrap(),
-        VectorStore::Qdrant(_) => unreachable!("opened as embedded"),
-    };
+    let log_bytes = async |store: &VectorStore| store.log_bytes().await.unwrap().unwrap();
     let text = "many words ".repeat(150_000);
     let mut longest = 0;
     for round in 0..3 {
@@ -103,6 +101,34 @@ async fn damage_is_reported_with_the_place() {
     let alias = folder.path().join("documents.json");
     fs::write(&alias, "{").unwrap();
     expect_corrupt(&alias).await;
+}
+
+/// As when a volume goes away and comes back. The engine itself refuses everything after such an error.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_failed_write_the_folder_is_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = VectorStore::open_embedded(folder.path()).await.unwrap();
+    let collection = Collection::open(store.clone(), "documents", &identity()).await.unwrap();
+    collection.replace_document(document("a.md", &["before"])).await.unwrap();
+    let stored = folder.path().join(store.resolve_alias("documents").await.unwrap().unwrap());
+    let away = folder.path().join("away");
+    fs::rename(&stored, &away).unwrap();
+    // More than a part of the log holds, so that it begins the next.
+    let large = "x".repeat(3 << 20);
+    collection.replace_document(document("b.md", &[&large])).await.unwrap_err();
+    let error = store.check().await.unwrap_err();
+    assert!(error.is_transient(), "{error:?}");
+
+    fs::rename(&away, &stored).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while let Err(error) = store.check().await {
+        assert!(Instant::now() < deadline, "{error}");
+        tokio::task::yield_now().await;
+    }
+    collection.replace_document(document("c.md", &["after"])).await.unwrap();
+    assert_eq!(texts(&search(&collection, "before").await)[0], "before");
+    assert_eq!(texts(&search(&collection, "after").await)[0], "after");
+    assert_eq!(collection.document_count().await.unwrap(), 2);
 }
 
 /// As after a kill between two steps of the engine's compacting: the new segment is in place, the old one not yet gone.

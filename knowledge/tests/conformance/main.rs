@@ -5,9 +5,15 @@
 
 mod concurrency;
 mod crash;
+mod disk;
 mod documents;
 mod embedded;
 mod fixture;
 mod fusion;
+mod process;
+mod ranking;
+mod roots;
+mod scripted_qdrant;
 mod server;
+mod tls;
 mod vectors;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use clap::Parser;
 use footnote_knowledge::embedding::{Embedder, Error, OpenAiEmbedder, OpenAiOptions};
+use footnote_knowledge::options::EmbeddingOptions;
 use footnote_knowledge::secret::Secret;
 
 use crate::scripted_endpoint::{Reply, ScriptedEndpoint, meaning};
@@ -33,8 +35,34 @@ fn assert_points_to(vector: &[f32], text: &str) {
 async fn the_dimension_is_learned_from_the_endpoint() {
     let endpoint = ScriptedEndpoint::start([]).await;
     let embedder = connect(OpenAiOptions { dimension: None, ..options(&endpoint) }).await;
-    assert_eq!((embedder.dimension(), embedder.max_tokens()), (3, 8191));
+    assert_eq!(embedder.dimension(), 3);
     assert_eq!((embedder.identity().model.as_str(), embedder.identity().dimension), ("scripted", 3));
+}
+
+#[tokio::test]
+async fn a_model_is_sent_no_more_than_it_takes() {
+    let endpoint = ScriptedEndpoint::start([]).await;
+    for (model, tokens) in [("text-embedding-3-small", 8191), ("nomic-embed-text", 512)] {
+        assert_eq!(OpenAiOptions::new(&endpoint.base_url, None, model).max_tokens, tokens);
+    }
+    let arguments = ["test", "--embedder", "openai", "--openai-base-url", &endpoint.base_url];
+    let own = ["--embedding-model", "all-minilm", "--embedding-max-tokens", "256"];
+    let options = Options::parse_from(arguments.into_iter().chain(own));
+    let embedder = Embedder::open(&options.embedding, &options.openai).await.unwrap();
+    assert_eq!(embedder.max_tokens(), 256);
+    embedder.embed_query(&"every word of it ".repeat(100)).await.unwrap();
+    let requests = endpoint.requests();
+    assert_eq!(requests.iter().flat_map(|request| request.texts()).count(), 3, "the dimension, and two windows");
+    assert!(Options::try_parse_from(arguments.into_iter().chain(["--embedding-max-tokens", "0"])).is_err());
+}
+
+/// As the two programs have them.
+#[derive(Debug, Parser)]
+struct Options {
+    #[command(flatten)]
+    embedding: EmbeddingOptions,
+    #[command(flatten)]
+    openai: footnote_knowledge::options::OpenAiOptions,
 }
 
 #[tokio::test]

@@ -6,13 +6,13 @@ use std::time::Duration;
 use redb::{Database, ReadTransaction, ReadableDatabase};
 
 use super::tables::{BY_ACTIVITY, MESSAGES, SESSIONS, StoredSession, TOMBSTONES, TURNS};
+use crate::sessions::database_file::{DatabaseFile, engine, from_json};
 use crate::sessions::error::Error;
 use crate::sessions::idempotency::{IdempotentRequest, StoredAnswer};
 use crate::sessions::key::SessionKey;
 use crate::sessions::listing::{Listed, Position, timestamp, whole_seconds};
 use crate::sessions::message::Message;
 use crate::sessions::record::{Span, Tombstone};
-use crate::sessions::redb_file::{RedbFile, engine, from_json};
 use crate::sessions::session::SessionSummary;
 use crate::sessions::store::{Held, Read, ReadRequest};
 
@@ -23,7 +23,7 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    pub(super) fn take(file: &RedbFile) -> Result<Self, Error> {
+    pub(super) fn take(file: &DatabaseFile) -> Result<Self, Error> {
         let database = file.database()?;
         let transaction = database.begin_read().map_err(engine)?;
         Ok(Self { transaction, _database: database })

@@ -11,11 +11,11 @@ use serde_json::{Map, Value};
 use super::tables::{
     BY_ACTIVITY, BY_EXPIRY, COUNTERS, LAST_CHECK, MESSAGES, NEXT_SESSION, SESSIONS, StoredSession, TOMBSTONES, TURNS,
 };
+use crate::sessions::database_file::{engine, from_json, to_json};
 use crate::sessions::error::Error;
 use crate::sessions::idempotency::ANSWER_LIFE;
 use crate::sessions::key::SessionKey;
 use crate::sessions::record::{Decision, Record, Tombstone, decide, merge_metadata};
-use crate::sessions::redb_file::{engine, from_json, to_json};
 use crate::sessions::store::{Append, Appended, TOMBSTONE_LIFE};
 use crate::sessions::transfer::{ExportedSession, Imported};
 

@@ -11,9 +11,9 @@ use tokio::sync::oneshot;
 
 use super::tables;
 use super::write::Tables;
+use crate::sessions::database_file::{DatabaseFile, engine};
 use crate::sessions::error::Error;
 use crate::sessions::key::SessionKey;
-use crate::sessions::redb_file::{RedbFile, engine};
 use crate::sessions::store::{Append, Appended};
 use crate::sessions::transfer::{ExportedSession, Imported};
 
@@ -40,7 +40,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(file: Arc<RedbFile>, ttl: Option<Duration>, max_messages: usize) -> Self {
+    pub(super) fn start(file: Arc<DatabaseFile>, ttl: Option<Duration>, max_messages: usize) -> Self {
         let (queue, queued) = channel();
         let thread = std::thread::Builder::new().name("sessions-writer".into());
         let writing = Writing { file, ttl, max_messages };
@@ -74,7 +74,7 @@ impl Writer {
 }
 
 struct Writing {
-    file: Arc<RedbFile>,
+    file: Arc<DatabaseFile>,
     ttl: Option<Duration>,
     max_messages: usize,
 }

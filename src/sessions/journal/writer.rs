@@ -9,8 +9,8 @@ use redb::Table;
 use tokio::sync::oneshot;
 
 use super::TURNS;
+use crate::sessions::database_file::{DatabaseFile, engine};
 use crate::sessions::error::Error;
-use crate::sessions::redb_file::{RedbFile, engine};
 
 /// How much one transaction takes at most.
 const GROUP: usize = 1024;
@@ -29,7 +29,7 @@ enum Work {
 }
 
 impl Writer {
-    pub(super) fn start(file: RedbFile, next_position: u64) -> Self {
+    pub(super) fn start(file: DatabaseFile, next_position: u64) -> Self {
         let (queue, queued) = channel();
         let thread = std::thread::Builder::new().name("journal-writer".into());
         let thread = thread.spawn(move || run(&file, &queued)).expect("a thread can be started");
@@ -59,7 +59,7 @@ impl Writer {
     }
 }
 
-fn run(file: &RedbFile, queued: &Receiver<Work>) {
+fn run(file: &DatabaseFile, queued: &Receiver<Work>) {
     while let Ok(first) = queued.recv() {
         let mut group = vec![first];
         group.extend(queued.try_iter().take(GROUP));
@@ -92,7 +92,7 @@ fn apply(table: &mut Table<'_, u64, &'static [u8]>, work: &Work) -> Result<(), E
 
 /// One transaction, on disk when this returns.
 pub(super) fn change(
-    file: &RedbFile,
+    file: &DatabaseFile,
     change: impl FnOnce(&mut Table<'_, u64, &'static [u8]>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let transaction = file.database()?.begin_write().map_err(engine)?;

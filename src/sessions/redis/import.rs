@@ -7,9 +7,9 @@ use redis::Cmd;
 
 use super::RedisStore;
 use super::scripts::{Reply, status};
+use crate::sessions::database_file::to_json;
 use crate::sessions::error::Error;
 use crate::sessions::key::SessionKey;
-use crate::sessions::redb_file::to_json;
 use crate::sessions::transfer::{ExportedSession, Imported};
 
 const PIECE_BYTES: usize = 1 << 20;

@@ -168,10 +168,13 @@ impl Writer {
         };
         self.begin_block();
         // A heading in a list or quote divides nothing.
-        if self.prefix.is_empty() && self.marker.is_none() {
-            self.written.headings.push(Heading { level, title: title.clone(), start: self.written.text.len() });
-        }
+        let divides = self.prefix.is_empty() && self.marker.is_none();
+        let start = self.written.text.len();
         self.line(&format!("{} {title}", "#".repeat(level.into())));
+        if divides {
+            let end = self.written.text.len() - 1;
+            self.written.headings.push(Heading { level, title, start, end });
+        }
     }
 
     fn list(&mut self, node: &Handle, numbered: bool) {

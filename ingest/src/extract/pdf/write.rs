@@ -28,8 +28,9 @@ impl Written {
                     return;
                 };
                 let start = self.text.len();
-                self.headings.push(Heading { level: *level, title: title.clone(), start });
                 self.paragraph(&format!("{} {title}", "#".repeat((*level).clamp(1, 6).into())));
+                let end = start + self.text[start..].trim_end().len();
+                self.headings.push(Heading { level: *level, title, start, end });
             }
             Block::Paragraph { lines, role, .. } => match role {
                 Role::Body => self.paragraph(&flow(lines)),

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::super::error::Error;
+use super::steps::{Step, reached};
 use super::sync_folder;
 
 #[derive(Serialize, Deserialize)]
@@ -34,6 +35,7 @@ pub(super) fn replace(path: &Path, collection: &str) -> Result<(), Error> {
         let mut file = File::create(&new)?;
         file.write_all(&text)?;
         file.sync_all()?;
+        reached(Step::AliasWritten);
         fs::rename(&new, path)?;
         sync_folder(folder)
     };

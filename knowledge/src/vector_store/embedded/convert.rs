@@ -1,5 +1,6 @@
 //! Our points, filters and queries in the engine's types, and its answers in ours.
 
+use jiff::Timestamp;
 use qdrant_edge::external::ordered_float::OrderedFloat;
 use qdrant_edge::{
     Condition as EngineCondition, CreateIndex, DateTimeWrapper, FieldCondition, FieldIndexOperations,
@@ -16,7 +17,7 @@ use super::super::point::{
     CollectionSchema, Condition, FieldKind, Fields, Filter, Point, RankingQuery, RankingVector, ScoredPoint,
     SparseVector, StoredPoint,
 };
-use super::shard::{DENSE, SPARSE};
+use super::engine::{DENSE, SPARSE};
 
 pub(super) fn to_engine_point(point: Point) -> Result<PointStructPersisted, Error> {
     let mut vectors = NamedVectors::default();
@@ -85,12 +86,19 @@ fn to_engine_condition(condition: &Condition) -> EngineCondition {
             EngineCondition::Field(FieldCondition::new_match(path(field), Match::from(values.clone())))
         }
         Condition::NotAfter { field, time } => {
-            let latest = DateTimeWrapper::from_timestamp(time.as_microsecond());
-            let range = Range { lt: None, gt: None, gte: None, lte: latest };
+            let range = Range { lt: None, gt: None, gte: None, lte: to_engine_time(*time) };
+            EngineCondition::Field(FieldCondition::new_datetime_range(path(field), range))
+        }
+        Condition::NotBefore { field, time } => {
+            let range = Range { lt: None, gt: None, gte: to_engine_time(*time), lte: None };
             EngineCondition::Field(FieldCondition::new_datetime_range(path(field), range))
         }
         Condition::Nested(filter) => EngineCondition::Filter(to_engine_filter(filter)),
     }
+}
+
+fn to_engine_time(time: Timestamp) -> Option<DateTimeWrapper> {
+    DateTimeWrapper::from_timestamp(time.as_microsecond())
 }
 
 pub(super) fn to_engine_fields(fields: Fields<'_>) -> WithPayloadInterface {

@@ -5,9 +5,10 @@
 
 use std::fs;
 use std::io::{Error as IoError, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::super::error::Error;
+use super::steps::{Step, reached};
 
 /// The folder where the engine builds segments before they are whole; see its `TEMP_SEGMENTS_PATH`.
 const UNFINISHED_SEGMENTS: &str = "temp_segments";
@@ -35,7 +36,11 @@ fn remove_old_log_parts(collection: &Path) -> Result<(), Error> {
         }
         closed.sort();
         closed.pop();
-        closed.iter().try_for_each(|(_, path)| fs::remove_file(path))
+        for (_, path) in closed {
+            fs::remove_file(path)?;
+            reached(Step::LogPartRemoved);
+        }
+        Ok(())
     };
     remove().map_err(|source| Error::Io { path: folder.clone(), source })
 }
@@ -46,21 +51,22 @@ fn first_operation_of_closed(path: &Path) -> Option<u64> {
 
 /// Of the logs of all collections in `folder`.
 pub(super) fn log_bytes(folder: &Path) -> Result<u64, Error> {
-    let files_in = |path: PathBuf| -> Result<Vec<fs::DirEntry>, IoError> {
-        match fs::read_dir(path) {
-            Ok(entries) => entries.collect(),
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(Vec::new()),
-            Err(error) => Err(error),
-        }
+    entries(folder)?.iter().map(|collection| log_bytes_of(&collection.path())).sum()
+}
+
+pub(super) fn log_bytes_of(collection: &Path) -> Result<u64, Error> {
+    let folder = collection.join("wal");
+    let bytes = |part: &fs::DirEntry| part.metadata().map(|metadata| metadata.len());
+    let sum = entries(&folder)?.iter().map(bytes).sum::<Result<u64, IoError>>();
+    sum.map_err(|source| Error::Io { path: folder, source })
+}
+
+/// None where there is no such folder.
+fn entries(folder: &Path) -> Result<Vec<fs::DirEntry>, Error> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries.collect(),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(Vec::new()),
+        Err(error) => Err(error),
     };
-    let sum = || {
-        let mut bytes = 0;
-        for collection in files_in(folder.to_owned())? {
-            for part in files_in(collection.path().join("wal"))? {
-                bytes += part.metadata()?.len();
-            }
-        }
-        Ok(bytes)
-    };
-    sum().map_err(|source| Error::Io { path: folder.to_owned(), source })
+    entries.map_err(|source| Error::Io { path: folder.to_owned(), source })
 }

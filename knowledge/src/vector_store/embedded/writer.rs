@@ -4,13 +4,14 @@
 //! process dies (its log is not replayed on loading). So one thread does all three, and a write is acknowledged after
 //! the flush that covers it. Writes that queued up meanwhile share one.
 //!
+//! After an error the engine refuses every later write until it is opened again, and after a panic nobody knows what it
+//! holds. So it is opened again, as it was flushed last, and if that fails, now and then until it succeeds.
+//!
 //! New points go into a segment that grows in memory. Now and then, and when nobody writes, the engine makes an
 //! unchanging, mapped one of it, which opens at once and takes little memory. Writes wait meanwhile, searches do not.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ use qdrant_edge::{EdgeShard, UpdateOperation};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::super::error::Error;
+use super::engine::Engine;
+use super::steps::{Step, reached};
+use super::{leftovers, space};
 
 /// Writers wait when this many operations are queued: bounds memory, an operation being up to 64 points.
 const QUEUE_LENGTH: usize = 64;
@@ -28,9 +32,11 @@ const POINTS_UNTIL_COMPACTION: usize = 20_000;
 /// When nobody has written for so long, nobody is likely to wait.
 const IDLE_UNTIL_COMPACTION: Duration = Duration::from_secs(10);
 
-/// Nothing is added when less than this is free. The engine's files are mapped and have holes: filling one on a full
-/// disk ends the process (SIGBUS). It makes them 32 MiB at a time, one for each kind of data.
-const LEAST_FREE_BYTES: u64 = 128 << 20;
+/// How long to wait until an engine that could not be opened again is tried once more.
+const REOPEN_AFTER: Duration = Duration::from_secs(2);
+
+/// The engine's log is only shortened when it is opened; from this size on that is worth some ms without searches.
+const LONG_LOG_BYTES: u64 = 64 << 20;
 
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -55,11 +61,11 @@ pub(super) enum Work {
 }
 
 impl Writer {
-    pub(super) fn start(folder: PathBuf, engine: Arc<RwLock<Option<EdgeShard>>>) -> Result<Self, std::io::Error> {
+    pub(super) fn start(engine: Arc<Engine>) -> Result<Self, std::io::Error> {
         let (sender, receiver) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("vector-writer".to_owned())
-            .spawn(move || write_until_closed(&folder, &engine, &receiver))?;
+            .spawn(move || write_until_closed(&engine, &receiver))?;
         let places = Arc::new(Semaphore::new(QUEUE_LENGTH));
         Ok(Self { queue: Mutex::new(Some(sender)), places, thread: Mutex::new(Some(thread)) })
     }
@@ -104,102 +110,105 @@ impl Writer {
     }
 }
 
-/// Ends when the queue is closed and empty, or when the engine failed: then nothing more can be promised, and every
-/// later write is refused until the folder is opened again.
-fn write_until_closed(folder: &Path, engine: &RwLock<Option<EdgeShard>>, queue: &mpsc::Receiver<Job>) {
-    // What is there when it is opened may be uncompacted.
+/// Ends when the queue is closed and empty.
+fn write_until_closed(engine: &Engine, queue: &mpsc::Receiver<Job>) {
     let mut growth = Growth { points: 0, compacted: false };
-    loop {
-        let first = if growth.compacted {
-            queue.recv().map_err(|_| RecvTimeoutError::Disconnected)
-        } else {
-            queue.recv_timeout(IDLE_UNTIL_COMPACTION)
-        };
-        let mut batch = match first {
-            Ok(first) => vec![first],
-            Err(RecvTimeoutError::Timeout) => Vec::new(),
-            Err(RecvTimeoutError::Disconnected) => return,
-        };
+    while let Some(batch) = next_batch(engine, queue, &growth) {
+        reopen_if_failed(engine);
         let idle = batch.is_empty();
-        batch.extend(queue.try_iter().take(QUEUE_LENGTH - 1));
-        let engine = engine.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(engine) = engine.as_ref() else { return };
         let (work, waiting): (Vec<_>, Vec<_>) = batch.into_iter().map(|job| (job.work, (job.done, job._place))).unzip();
-        // A full disk makes `flush` panic.
-        let outcomes = catch_unwind(AssertUnwindSafe(|| apply_and_flush(folder, engine, work, &mut growth)));
-        let failed = outcomes.is_err();
-        let outcomes = outcomes.unwrap_or_else(|_| waiting.iter().map(|_| Err(stopped())).collect());
+        let outcomes = engine.write(|shard| apply_and_flush(engine, shard, work, &mut growth));
+        let outcomes = outcomes.unwrap_or_else(|| waiting.iter().map(|_| Err(engine.not_open())).collect());
         for ((done, _), outcome) in waiting.into_iter().zip(outcomes) {
             // Nobody waits any more when the caller was cancelled; the write stands.
             let _ = done.send(outcome);
         }
-        let compacting = || {
-            if idle || growth.points >= POINTS_UNTIL_COMPACTION { compact(folder, engine, &mut growth) } else { Ok(()) }
-        };
-        let failed = failed
-            || match catch_unwind(AssertUnwindSafe(compacting)) {
-                Ok(Ok(())) => false,
-                Ok(Err(error)) => {
-                    tracing::warn!(error.message = %error, "the vectors were not compacted; they are whole all the same");
-                    false
-                }
-                Err(_) => true,
-            };
-        if failed {
-            return;
+        reopen_if_failed(engine);
+        if idle || growth.points >= POINTS_UNTIL_COMPACTION {
+            compact_unasked(engine, &mut growth);
+            reopen_if_failed(engine);
+        }
+        if idle && leftovers::log_bytes_of(engine.folder()).is_ok_and(|bytes| bytes > LONG_LOG_BYTES) {
+            reopen(engine);
         }
     }
 }
 
-/// What was written since the collection was compacted last.
+/// What was written since the collection was compacted last; what is there when it is opened may not be compacted.
 struct Growth {
     points: usize,
     compacted: bool,
 }
 
-fn apply_and_flush(folder: &Path, engine: &EdgeShard, work: Vec<Work>, growth: &mut Growth) -> Vec<Result<(), Error>> {
-    let apply = |work| match work {
-        Work::Write(operation, points) => {
-            check_space(folder)?;
-            growth.points += points;
-            growth.compacted = false;
-            engine.update(*operation).map_err(|error| Error::engine("a write failed", error))
-        }
-        Work::Delete(operation) => {
-            growth.compacted = false;
-            engine.update(*operation).map_err(|error| Error::engine("deleting failed", error))
-        }
-        Work::Compact => compact(folder, engine, growth),
+/// What is queued, or nothing when there was nothing for a while; None when the queue is closed and empty.
+fn next_batch(engine: &Engine, queue: &mpsc::Receiver<Job>, growth: &Growth) -> Option<Vec<Job>> {
+    let first = match (engine.has_failed(), growth.compacted) {
+        (true, _) => queue.recv_timeout(REOPEN_AFTER),
+        (false, false) => queue.recv_timeout(IDLE_UNTIL_COMPACTION),
+        (false, true) => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
     };
-    let outcomes = work.into_iter().map(apply).collect();
-    engine.flush();
+    match first {
+        Ok(first) => Some([first].into_iter().chain(queue.try_iter().take(QUEUE_LENGTH - 1)).collect()),
+        Err(RecvTimeoutError::Timeout) => Some(Vec::new()),
+        Err(RecvTimeoutError::Disconnected) => None,
+    }
+}
+
+fn apply_and_flush(engine: &Engine, shard: &EdgeShard, work: Vec<Work>, growth: &mut Growth) -> Vec<Result<(), Error>> {
+    let outcomes = work.into_iter().map(|work| apply(engine, shard, work, growth)).collect();
+    reached(Step::Applied);
+    engine.flush(shard);
+    reached(Step::Flushed);
     outcomes
 }
 
-/// Does nothing where little would be gained: the engine decides.
-fn compact(folder: &Path, engine: &EdgeShard, growth: &mut Growth) -> Result<(), Error> {
+fn apply(engine: &Engine, shard: &EdgeShard, work: Work, growth: &mut Growth) -> Result<(), Error> {
+    let (operation, points, needed) = match work {
+        Work::Write(operation, points) => (operation, points, space::FOR_POINTS),
+        Work::Delete(operation) => (operation, 0, space::FOR_MARKS),
+        Work::Compact => return compact(engine, shard, growth),
+    };
+    space::expect(engine.folder(), needed)?;
+    growth.points += points;
+    growth.compacted = false;
+    engine.change(shard, *operation)
+}
+
+fn compact(engine: &Engine, shard: &EdgeShard, growth: &mut Growth) -> Result<(), Error> {
     *growth = Growth { points: 0, compacted: true };
-    check_space(folder)?;
-    engine.optimize().map_err(|error| Error::engine("compacting the vectors failed", error))?;
-    engine.flush();
+    // What is merged is written anew before the old goes.
+    let segments = space::used(&engine.folder().join("segments"));
+    space::expect(engine.folder(), space::FOR_POINTS + segments)?;
+    engine.merge(shard)?;
+    reached(Step::Merged);
+    engine.flush(shard);
     Ok(())
 }
 
-fn check_space(folder: &Path) -> Result<(), Error> {
-    match fs4::available_space(folder) {
-        Ok(free) if free < LEAST_FREE_BYTES => {
-            let message = format!("{} MiB are free, {} MiB are needed", free >> 20, LEAST_FREE_BYTES >> 20);
-            let source = std::io::Error::new(std::io::ErrorKind::StorageFull, message);
-            Err(Error::Io { path: folder.to_owned(), source })
+fn compact_unasked(engine: &Engine, growth: &mut Growth) {
+    if let Some(Err(error)) = engine.write(|shard| compact(engine, shard, growth)) {
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(error, "the vectors were not compacted; they are whole all the same");
+    }
+}
+
+fn reopen_if_failed(engine: &Engine) {
+    if engine.has_failed() {
+        reopen(engine);
+    }
+}
+
+fn reopen(engine: &Engine) {
+    let folder = engine.folder().display();
+    match engine.reopen() {
+        Ok(()) => tracing::info!(vectors.folder = %folder, "the vectors were opened again"),
+        Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(vectors.folder = %folder, error, "the vectors cannot be opened again yet");
         }
-        // A system that does not tell is not a reason to refuse.
-        Ok(_) | Err(_) => Ok(()),
     }
 }
 
 fn stopped() -> Error {
-    Error::engine(
-        "the embedded engine does not take writes",
-        "it was closed, or a write to its folder failed (a full disk?); restart to open it again",
-    )
+    Error::Unavailable { message: "it was closed".to_owned() }
 }

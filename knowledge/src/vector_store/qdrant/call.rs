@@ -1,17 +1,15 @@
 //! Every call to the server: its deadline, whether it is tried again, and what its errors mean to us.
 
+use std::error::Error as StdError;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
-use qdrant_client::QdrantError;
+use qdrant_client::{Qdrant, QdrantError};
 
 use super::super::error::Error;
-
-pub(super) const CONNECT: Duration = Duration::from_secs(2);
-
-/// The longest deadline of all.
-pub(super) const LONGEST: Duration = Duration::from_secs(60);
+use super::connection::Connection;
 
 /// How long a caller is willing to wait for a server that is down or slow. Every call may be made twice: upserts and
 /// deletes have the same effect again.
@@ -21,17 +19,15 @@ pub(super) enum Patience {
     None,
     /// Somebody waits for an answer: a connection that broke is made again, a server that is stuck is given up after 5 s.
     Reading,
-    /// Somebody waits for a change, which may take the server long.
+    /// Somebody waits for a change, which may take the server long. Longer outages are an ingest's to wait out.
     Changing,
-    /// An ingest: an outage of half a minute, a restart of the server, is waited out.
-    Ingesting,
 }
 
 impl Patience {
     fn deadline(self) -> Duration {
         match self {
             Self::None | Self::Reading => Duration::from_secs(5),
-            Self::Changing | Self::Ingesting => LONGEST,
+            Self::Changing => Duration::from_secs(60),
         }
     }
 
@@ -40,61 +36,83 @@ impl Patience {
         match self {
             Self::None => backoff.with_max_times(0),
             Self::Reading | Self::Changing => backoff.with_min_delay(Duration::from_millis(100)).with_max_times(2),
-            Self::Ingesting => {
-                let backoff = backoff.with_min_delay(Duration::from_millis(250));
-                backoff.with_max_delay(Duration::from_secs(5)).with_max_times(11)
-            }
-        }
-    }
-
-    fn another_try(self, error: &Error) -> bool {
-        match self {
-            Self::None | Self::Reading | Self::Changing => matches!(error, Error::Unavailable { .. }),
-            Self::Ingesting => error.is_transient(),
         }
     }
 }
 
 /// Makes a call, again if it is worth it. `what` says in an error what was attempted.
 pub(super) async fn call<T, F>(
+    connection: &Connection,
     what: &str,
     collection: &str,
     patience: Patience,
-    request: impl Fn() -> F,
+    request: impl Fn(Arc<Qdrant>) -> F,
 ) -> Result<T, Error>
 where
     F: Future<Output = Result<T, QdrantError>>,
 {
+    let deadline = patience.deadline();
     let attempt = || async {
-        let deadline = patience.deadline();
-        match tokio::time::timeout(deadline, request()).await {
+        let client = connection.client();
+        match tokio::time::timeout(deadline, request(Arc::clone(&client))).await {
             Ok(outcome) => outcome.map_err(|error| meaning(what, collection, deadline, error)),
-            Err(_) => Err(Error::Timeout { seconds: deadline.as_secs() }),
+            Err(_) => {
+                connection.renew(&client);
+                Err(Error::Timeout { seconds: deadline.as_secs() })
+            }
         }
     };
-    attempt.retry(patience.backoff()).when(|error| patience.another_try(error)).await
+    attempt.retry(patience.backoff()).when(|error| matches!(error, Error::Unavailable { .. })).await
 }
 
 fn meaning(what: &str, collection: &str, deadline: Duration, error: QdrantError) -> Error {
     match error {
         QdrantError::ResponseError { ref status } | QdrantError::ResourceExhaustedError { ref status, .. } => {
-            let message = status.message().to_owned();
+            let message = with_advice(with_causes(status.message(), status));
             // The numbers of https://grpc.io/docs/guides/status-codes/.
             match i32::from(status.code()) {
-                // Cancelled is what the client's own deadline is reported as.
-                1 | 4 => Error::Timeout { seconds: deadline.as_secs() },
+                4 => Error::Timeout { seconds: deadline.as_secs() },
                 5 => Error::NotFound { collection: collection.to_owned() },
                 7 | 16 => Error::Unauthorized { message },
-                8 | 14 => Error::Unavailable { message },
-                // Unknown: the connection broke. Internal is both the client that cannot connect and a server in trouble.
-                2 => Error::Unavailable { message },
-                13 if message.starts_with("Failed to connect") || message.contains("transport") => {
-                    Error::Unavailable { message }
-                }
-                _ => Error::engine(format!("{what} failed"), error),
+                // Cancelled and Unknown: the connection broke. Internal: it could not be made, or the server, or another
+                // one of its cluster, is in trouble.
+                1 | 2 | 8 | 13 | 14 => Error::Unavailable { message },
+                _ => Error::engine(format!("{what} failed"), message),
             }
         }
         QdrantError::Io(error) => Error::Unavailable { message: error.to_string() },
         error => Error::engine(format!("{what} failed"), error),
+    }
+}
+
+/// `transport error` alone says nothing.
+fn with_causes(message: &str, status: &(dyn StdError + 'static)) -> String {
+    let mut parts = vec![message.to_owned()];
+    let mut next = status.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        // The message often is one of the causes', which often repeat each other.
+        if !parts.iter().any(|part| part.contains(&text)) {
+            parts.push(text);
+        }
+        next = cause.source();
+    }
+    parts.join(": ")
+}
+
+const HTTP_PORT: &str = "is this its HTTP port? Footnote needs the one for gRPC, usually 6334";
+
+/// With what a person can do about it, where the message alone does not tell.
+fn with_advice(message: String) -> String {
+    let known = [
+        ("InvalidCertificate", "its certificate is not one that this system trusts"),
+        ("InvalidContentType", "nothing speaks TLS there: is it http://?"),
+        ("NativeCertsNotFound", "this system has no certificates of authorities: install ca-certificates"),
+        ("http2 error", HTTP_PORT),
+        ("grpc-status header missing", HTTP_PORT),
+    ];
+    match known.into_iter().find(|(sign, _)| message.contains(sign)) {
+        Some((_, advice)) => format!("{message} ({advice})"),
+        None => message,
     }
 }

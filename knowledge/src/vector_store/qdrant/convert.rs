@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
 use qdrant_client::Payload as ServerPayload;
 use qdrant_client::qdrant::with_payload_selector::SelectorOptions;
 use qdrant_client::qdrant::{
@@ -101,11 +102,19 @@ fn to_server_condition(condition: &Condition) -> ServerCondition {
     match condition {
         Condition::AnyOf { field, values } => ServerCondition::matches(*field, values.clone()),
         Condition::NotAfter { field, time } => {
-            let latest = ServerTimestamp { seconds: time.as_second(), nanos: time.subsec_nanosecond() };
-            ServerCondition::datetime_range(*field, DatetimeRange { lte: Some(latest), ..DatetimeRange::default() })
+            let range = DatetimeRange { lte: Some(to_server_time(*time)), ..DatetimeRange::default() };
+            ServerCondition::datetime_range(*field, range)
+        }
+        Condition::NotBefore { field, time } => {
+            let range = DatetimeRange { gte: Some(to_server_time(*time)), ..DatetimeRange::default() };
+            ServerCondition::datetime_range(*field, range)
         }
         Condition::Nested(filter) => ServerCondition::from(to_server_filter(filter)),
     }
+}
+
+fn to_server_time(time: Timestamp) -> ServerTimestamp {
+    ServerTimestamp { seconds: time.as_second(), nanos: time.subsec_nanosecond() }
 }
 
 pub(super) fn to_server_fields(fields: Fields<'_>) -> SelectorOptions {

@@ -5,21 +5,21 @@ use redb::{ReadableDatabase, ReadableTableMetadata};
 use uuid::Uuid;
 
 use super::*;
+use crate::sessions::database_file::DatabaseFile;
 use crate::sessions::embedded::tables;
 use crate::sessions::message::Turn;
-use crate::sessions::redb_file::RedbFile;
 use crate::sessions::session::Seen;
 
 const TTL: Duration = Duration::from_secs(60);
 
-fn change<T>(file: &RedbFile, now: i64, change: impl FnOnce(&mut Tables<'_>) -> T) -> T {
+fn change<T>(file: &DatabaseFile, now: i64, change: impl FnOnce(&mut Tables<'_>) -> T) -> T {
     let transaction = file.database().unwrap().begin_write().unwrap();
     let changed = change(&mut Tables::open(&transaction, Some(TTL), now).unwrap());
     transaction.commit().unwrap();
     changed
 }
 
-fn append(file: &RedbFile, id: &str, now: i64) -> Appended {
+fn append(file: &DatabaseFile, id: &str, now: i64) -> Appended {
     let at = Timestamp::from_millisecond(now).unwrap();
     let turn = Turn::new(at, "question".into(), at, "answer".into(), Vec::new());
     let append = Append {
@@ -36,7 +36,7 @@ fn append(file: &RedbFile, id: &str, now: i64) -> Appended {
 }
 
 /// Entries of sessions, messages, listing, expiries and tombstones.
-fn entries(file: &RedbFile) -> [u64; 5] {
+fn entries(file: &DatabaseFile) -> [u64; 5] {
     let snapshot = file.database().unwrap().begin_read().unwrap();
     [
         snapshot.open_table(SESSIONS).unwrap().len().unwrap(),
@@ -50,7 +50,7 @@ fn entries(file: &RedbFile) -> [u64; 5] {
 #[test]
 fn sweeping_removes_all_of_an_expired_session_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
-    let file = RedbFile::open(folder.path().join("sessions.redb"), tables::create).unwrap();
+    let file = DatabaseFile::open(folder.path().join("sessions.redb"), tables::create).unwrap();
     append(&file, "old", 1_000);
     append(&file, "young", 50_000);
     assert_eq!(entries(&file), [2, 4, 2, 2, 0]);
@@ -62,7 +62,7 @@ fn sweeping_removes_all_of_an_expired_session_and_nothing_else() {
 #[test]
 fn a_session_begun_anew_after_its_end_takes_nothing_over() {
     let folder = tempfile::tempdir().unwrap();
-    let file = RedbFile::open(folder.path().join("sessions.redb"), tables::create).unwrap();
+    let file = DatabaseFile::open(folder.path().join("sessions.redb"), tables::create).unwrap();
     append(&file, "same", 1_000);
     append(&file, "same", 2_000);
     assert_eq!(entries(&file), [1, 4, 1, 1, 0]);
@@ -73,7 +73,7 @@ fn a_session_begun_anew_after_its_end_takes_nothing_over() {
 #[test]
 fn a_tombstone_goes_when_its_life_is_over() {
     let folder = tempfile::tempdir().unwrap();
-    let file = RedbFile::open(folder.path().join("sessions.redb"), tables::create).unwrap();
+    let file = DatabaseFile::open(folder.path().join("sessions.redb"), tables::create).unwrap();
     append(&file, "deleted", 1_000);
     assert!(change(&file, 2_000, |tables| tables.delete(&SessionKey::new("deleted").unwrap()).unwrap()));
     assert_eq!(entries(&file), [0, 0, 0, 0, 1]);

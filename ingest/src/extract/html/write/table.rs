@@ -1,4 +1,4 @@
-//! A table as a grid: a cell that spans rows or columns stands in each of them.
+//! A table as a grid: a short cell that spans rows or columns stands in each of them.
 
 use html5ever::{LocalName, local_name};
 use markup5ever_rcdom::{Handle, NodeData};
@@ -8,6 +8,10 @@ use crate::extract::title;
 
 /// Rows or columns that one cell may span; more is a mistake or an attack.
 const WIDEST_SPAN: usize = 50;
+
+/// Bytes of a cell that is worth repeating in every row and column it spans: the label of a group is, a note of some
+/// sentences stands once.
+const LONGEST_REPEATED: usize = 200;
 
 pub(super) struct Table {
     caption: Option<Handle>,
@@ -64,9 +68,10 @@ impl Table {
             for cell in cells {
                 columns.fill_from_above(&mut row);
                 let text = cell.text();
-                for _ in 0..cell.columns {
-                    columns.reach_down(row.len(), &text, cell.rows - 1);
-                    row.push(text.clone());
+                let repeated = if text.len() <= LONGEST_REPEATED { text.clone() } else { String::new() };
+                for column in 0..cell.columns {
+                    columns.reach_down(row.len(), &repeated, cell.rows - 1);
+                    row.push(if column == 0 { text.clone() } else { repeated.clone() });
                 }
             }
             columns.fill_from_above(&mut row);

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
+use footnote_knowledge::data_folder;
 use redb::{Database, TableError, WriteTransaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -25,7 +26,7 @@ const CHECKED_BYTES: u64 = 64 << 20;
 const READERS_FINISH: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
-pub(super) struct RedbFile {
+pub(super) struct DatabaseFile {
     path: PathBuf,
     /// `None` when closed.
     database: RwLock<Option<Arc<Database>>>,
@@ -35,7 +36,7 @@ pub(super) struct RedbFile {
 /// Makes the tables that are not there, so that readers find every one.
 pub(super) type CreateTables = fn(&WriteTransaction) -> Result<(), TableError>;
 
-impl RedbFile {
+impl DatabaseFile {
     /// A missing file is made; one that another process uses, or that is damaged, is left alone and reported.
     pub(super) fn open(path: PathBuf, create_tables: CreateTables) -> Result<Self, Error> {
         let database = open(&path, create_tables)?;
@@ -82,7 +83,7 @@ fn close(database: &mut Option<Arc<Database>>) {
 fn open(path: &Path, create_tables: CreateTables) -> Result<Database, Error> {
     let cannot_open = |error: io::Error| Error::CannotOpen { path: path.to_owned(), source: Box::new(error) };
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(cannot_open)?;
+        data_folder::make(folder).map_err(cannot_open)?;
     }
     let small = fs::metadata(path).is_ok_and(|metadata| metadata.len() <= CHECKED_BYTES);
 

@@ -1,0 +1,116 @@
+//! Passages get their vectors. A text that the embedder cannot take costs its file; an embedder that takes no text at all
+//! ends the run.
+
+use std::ops::Range;
+
+use footnote_knowledge::collection::{NewChunk, NewDocument, embedded_text};
+use footnote_knowledge::embedding;
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::prepare::Prepared;
+use super::{Run, UnderWay};
+use crate::chunk::Passage;
+use crate::error::{Error, with_cause};
+use crate::report::{Event, Outcome};
+
+/// Chunks handed to the embedder at once, and batches of one document under way at the same time: the next begins
+/// before the last chunk of the one before is done.
+const CHUNKS_AT_ONCE: usize = 32;
+const BATCHES_AT_ONCE: usize = 2;
+
+/// Every embedder that works takes this.
+const ANY_TEXT: &str = "ready";
+
+/// Ready to be written.
+pub(super) struct Embedded {
+    pub(super) document: NewDocument,
+    /// Whether the collection has a document of this source.
+    pub(super) replaces: bool,
+}
+
+/// What an embedder failed on.
+enum CannotEmbed {
+    ThisText(embedding::Error),
+    AnyText(embedding::Error),
+}
+
+impl<Progress: Fn(Event)> Run<'_, Progress> {
+    /// Nothing if the file failed, which the report then says.
+    pub(super) async fn embed(&self, prepared: UnderWay<Prepared>) -> Result<Option<UnderWay<Embedded>>, Error> {
+        let UnderWay { document, share } = prepared;
+        let _busy = self.busy.embedding.begin();
+        let passages = document.passages.len();
+        // One batch after the other is written out: all texts of a large document would be another copy of it.
+        let batches = stream::iter((0..passages).step_by(CHUNKS_AT_ONCE))
+            .map(|first| self.embed_batch(&document, first..passages.min(first + CHUNKS_AT_ONCE)));
+        let embeddings: Result<Vec<_>, CannotEmbed> = batches.buffered(BATCHES_AT_ONCE).try_collect().await;
+        match embeddings {
+            Ok(embeddings) => {
+                let document = document.with_embeddings(embeddings.into_iter().flatten());
+                Ok(Some(UnderWay { document, share }))
+            }
+            Err(CannotEmbed::ThisText(error)) => {
+                let advice = "other texts are taken: look at what is unusual about this file, and at the log of the \
+                              embedding endpoint if there is one";
+                let outcome = Outcome::Failed { reason: with_cause(&error), advice: advice.to_owned() };
+                self.recorder.done(document.source, outcome);
+                Ok(None)
+            }
+            Err(CannotEmbed::AnyText(source)) => Err(Error::Embedding { source_name: document.source, source }),
+        }
+    }
+
+    async fn embed_batch(&self, document: &Prepared, passages: Range<usize>) -> Result<Vec<Vec<f32>>, CannotEmbed> {
+        let texts = texts(&document.title, &document.passages[passages]);
+        let embeddings = match self.embedder.embed_documents(texts.clone()).await {
+            Ok(embeddings) => embeddings,
+            Err(_) => self.embed_again(texts).await?,
+        };
+        self.recorder.tell(Event::Embedded { chunks: embeddings.len() });
+        Ok(embeddings)
+    }
+
+    /// Whatever the error was, another text tells whether the embedder works: a revoked key, an empty account or a wrong
+    /// model concern every file, and one text that makes a server fail concerns one.
+    async fn embed_again(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, CannotEmbed> {
+        let probe = || self.embedder.embed_query(ANY_TEXT);
+        self.outages.wait_out(embedding::Error::is_transient, probe).await.map_err(CannotEmbed::AnyText)?;
+        // The endpoint may have been away before, or be still too busy for more than one text.
+        let is_busy = |error: &embedding::Error| matches!(error, embedding::Error::RateLimited { .. });
+        let attempt = || self.embedder.embed_documents(texts.clone());
+        self.outages
+            .wait_out(is_busy, attempt)
+            .await
+            .map_err(|error| if is_busy(&error) { CannotEmbed::AnyText(error) } else { CannotEmbed::ThisText(error) })
+    }
+}
+
+/// What is embedded of each passage.
+fn texts(title: &str, passages: &[Passage]) -> Vec<String> {
+    let text = |passage: &Passage| embedded_text(title, passage.heading.as_deref(), &passage.text);
+    passages.iter().map(text).collect()
+}
+
+impl Prepared {
+    /// `embeddings` are those of the passages, in order.
+    fn with_embeddings(self, embeddings: impl Iterator<Item = Vec<f32>>) -> Embedded {
+        let chunks = self.passages.into_iter().zip(embeddings).map(|(passage, embedding)| NewChunk {
+            heading: passage.heading,
+            page: passage.page,
+            start: passage.start,
+            end: passage.end,
+            text: passage.text,
+            embedding,
+        });
+        let document = NewDocument {
+            source: self.source,
+            title: self.title,
+            content_hash: self.content_hash,
+            version: self.version,
+            tags: self.tags,
+            metadata: std::collections::BTreeMap::new(),
+            chunks: chunks.collect(),
+        };
+        Embedded { document, replaces: self.replaces }
+    }
+}

@@ -1,0 +1,129 @@
+//! What a run leaves behind that was killed, and a vector store that is away in the middle of one.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::sync::Mutex;
+
+use footnote_ingest::{Event, IngestOptions, ingest};
+use footnote_knowledge::collection::{Collection, Filter};
+use footnote_knowledge::embedding::{Embedder, LocalEmbedder};
+use footnote_knowledge::vector_store::VectorStore;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use crate::files::Folder;
+use crate::program::{command, run, status};
+
+/// Thirty files of some chunks each.
+fn folder() -> Folder {
+    (0..30).fold(Folder::new(), |folder, number| {
+        let text =
+            format!("Beacon {number} stands on its own rock, and its light is seen for twelve miles. ").repeat(40);
+        folder.with(&format!("{number}.txt"), text)
+    })
+}
+
+/// Per source the version, and the text that its chunks make up.
+async fn content(collection: &Collection) -> BTreeMap<String, (String, String)> {
+    let mut content = BTreeMap::new();
+    for document in collection.documents(&Filter::default(), None, 1000).await.unwrap().items {
+        let chunks = collection.chunks(document.id).await.unwrap();
+        assert_eq!(chunks.len(), document.chunk_count, "{}", document.source);
+        let text = chunks.into_iter().map(|chunk| chunk.text).collect();
+        content.insert(document.source, (document.version, text));
+    }
+    content
+}
+
+async fn stored_content(data: &std::path::Path) -> BTreeMap<String, (String, String)> {
+    let store = VectorStore::open_embedded(&data.join("state/vectors")).await.unwrap();
+    content(&Collection::open(store, "documents", &LocalEmbedder::identity()).await.unwrap()).await
+}
+
+#[tokio::test]
+async fn after_a_run_that_was_killed_the_next_one_finishes_the_work() {
+    let folder = folder();
+    let path = folder.path().to_str().unwrap();
+    let undisturbed = tempfile::tempdir().unwrap();
+    assert_eq!(status(&run(undisturbed.path(), &[path])), 0);
+
+    let killed = tempfile::tempdir().unwrap();
+    // Killed after so many files were reported, and by what Ctrl-C sends.
+    for (files, signal) in [(1, "KILL"), (3, "INT"), (9, "KILL")] {
+        let mut run = command(killed.path(), &[path, "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(run.stdout.take().unwrap()).lines();
+        let done = lines.map(|line| line.unwrap()).filter(|line| line.contains("\"file_done\""));
+        assert_eq!(done.take(files).count(), files);
+        let kill = std::process::Command::new("kill").args(["-s", signal, &run.id().to_string()]).status();
+        assert!(kill.unwrap().success());
+        assert_eq!(run.wait().unwrap().code(), None, "it was not killed");
+    }
+    let output = run(killed.path(), &[path]);
+    assert_eq!(status(&output), 0, "{output:?}");
+    assert_eq!(stored_content(killed.path()).await, stored_content(undisturbed.path()).await);
+}
+
+/// Restarting Qdrant in the middle of a run: it is away until the run has noticed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_vector_store_that_is_away_for_a_while_is_waited_for() {
+    let Some(target) = std::env::var("QDRANT_URL").ok().filter(|url| !url.is_empty()) else {
+        eprintln!("skipped: QDRANT_URL is not set");
+        return;
+    };
+    let target = target.trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let proxy = tokio::spawn(forward(listener, target.clone()));
+    let store = VectorStore::connect(&format!("http://{address}"), None).await.unwrap();
+    let embedder = Embedder::Local(LocalEmbedder::open().await.unwrap());
+    let name = format!("test-outage-{}", std::process::id());
+    let collection = Collection::open(store, &name, &embedder.identity()).await.unwrap();
+
+    let (told, mut events) = tokio::sync::mpsc::unbounded_channel();
+    let outage = tokio::spawn(async move {
+        let mut waits = 0;
+        let mut proxy = Some(proxy);
+        while let Some(event) = events.recv().await {
+            match event {
+                Event::FileDone { .. } => {
+                    // Dropping it closes the port and every connection.
+                    if let Some(proxy) = proxy.take() {
+                        proxy.abort();
+                        assert!(proxy.await.unwrap_err().is_cancelled());
+                    }
+                }
+                Event::Waiting { reason } => {
+                    assert!(reason.contains("vector store"), "{reason}");
+                    waits += 1;
+                    if waits == 1 {
+                        tokio::spawn(forward(TcpListener::bind(address).await.unwrap(), target.clone()));
+                    }
+                }
+                _ => {}
+            }
+        }
+        waits
+    });
+    let folder = folder();
+    let told = Mutex::new(told);
+    let tell = |event| told.lock().unwrap().send(event).unwrap();
+    let report = ingest(&[folder.path().to_owned()], &collection, &embedder, &IngestOptions::default(), tell).await;
+    drop(told);
+    assert!(outage.await.unwrap() > 0, "nothing was waited for");
+    assert_eq!(report.unwrap().added, 30);
+    assert_eq!(content(&collection).await.len(), 30);
+    let stored = collection.store().resolve_alias(&name).await.unwrap().unwrap();
+    collection.store().delete_collection(&stored).await.unwrap();
+}
+
+/// Connections to `listener` reach `target` until this is dropped.
+async fn forward(listener: TcpListener, target: String) {
+    let mut connections = JoinSet::new();
+    loop {
+        let (mut near, _) = listener.accept().await.unwrap();
+        let mut far = TcpStream::connect(&target).await.unwrap();
+        connections.spawn(async move { copy_bidirectional(&mut near, &mut far).await });
+    }
+}
