@@ -58,7 +58,7 @@ impl ApiError {
         self
     }
 
-    fn as_failure(mut self) -> Self {
+    fn into_failure(mut self) -> Self {
         self.is_failure = true;
         self
     }
@@ -286,7 +286,7 @@ impl From<llm::Error> for ApiError {
                 // Rounded up: a client that comes back early is refused again.
                 let seconds = retry_after.map_or(MODEL_PAUSE_SECONDS, |pause| pause.as_secs_f64().ceil() as u64);
                 let detail = "the model is rate limited; nothing was saved, so ask again after the time in `Retry-After`";
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "model_rate_limited", detail).retry_after(seconds).as_failure()
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "model_rate_limited", detail).retry_after(seconds).into_failure()
             }
             llm::Error::Rejected { .. } => {
                 bad_gateway("the model refused this server's key or request; the operator finds the reason in the log")

@@ -160,7 +160,7 @@ impl<'place> Play<'place> {
                 Place::Memory => options.ttl = Some(SHORT_TTL),
                 Place::Embedded(_) => (options.ttl, options.ram_bytes) = (Some(SHORT_TTL), limits.ram_bytes),
                 Place::Redis(_) | Place::RestrictedRedis(_) | Place::RedisCluster(_) | Place::RedisSentinel(_) => {
-                    options.ram_bytes = limits.ram_bytes
+                    options.ram_bytes = limits.ram_bytes;
                 }
             }
         };

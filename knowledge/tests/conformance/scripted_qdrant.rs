@@ -62,10 +62,11 @@ impl ScriptedQdrant {
                     match tls {
                         None => answer(stream, reply).await,
                         // A client that does not like the certificate goes away.
-                        Some(tls) => match tls.accept(stream).await {
-                            Ok(stream) => answer(stream, reply).await,
-                            Err(_) => {}
-                        },
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                answer(stream, reply).await;
+                            }
+                        }
                     }
                 });
             }

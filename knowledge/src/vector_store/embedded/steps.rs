@@ -76,7 +76,7 @@ mod tests {
             match step {
                 Step::Made | Step::AliasWritten | Step::Renamed => assert_eq!(alias, None, "{step:?}"),
                 Step::Applied | Step::Flushed | Step::Merged | Step::LogPartRemoved => {
-                    assert_eq!(alias.as_deref(), Some("points"), "{step:?}")
+                    assert_eq!(alias.as_deref(), Some("points"), "{step:?}");
                 }
             }
             let exists = store.collection_exists("points").await.unwrap();
