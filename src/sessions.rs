@@ -27,6 +27,7 @@ mod session;
 mod store;
 mod stored_sources;
 mod transfer;
+mod writer_thread;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -161,17 +162,9 @@ impl Sessions {
     pub async fn append(&self, key: &SessionKey, seen: Seen, turn: Turn) -> Saved {
         let inner = &self.inner;
         let _lock = inner.locks.lock(key).await;
-        let append = Append {
-            writer: inner.writer,
-            // Under the lock: the numbers of a session's turns must be in the order in which they are sent.
-            number: inner.next_number.fetch_add(1, Ordering::Relaxed),
-            seen,
-            epoch_if_new: Uuid::new_v4(),
-            user: Arc::new(turn.user),
-            assistant: Arc::new(turn.assistant),
-            answer: turn.stored_answer,
-            waiting_since: None,
-        };
+        // Under the lock: the numbers of a session's turns must be in the order in which they are sent.
+        let number = inner.next_number.fetch_add(1, Ordering::Relaxed);
+        let append = Append::new(inner.writer, number, seen, turn);
         let saved = match inner.replay(key).await {
             Ok(()) => inner.store.append(key, &append).await,
             Err(error) => Err(error),

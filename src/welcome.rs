@@ -67,9 +67,12 @@ fn host(url: &str) -> &str {
     if after_scheme.starts_with('/') {
         return "this machine";
     }
-    // A password with a slash in it would end the host too soon.
-    let after_login = after_scheme.rsplit_once('@').map_or(after_scheme, |(_, rest)| rest);
-    after_login.split(['/', '?']).next().unwrap_or_default()
+    let (authority, behind) = after_scheme.split_at(after_scheme.find(['/', '?', '#']).unwrap_or(after_scheme.len()));
+    // What looks like the host is the beginning of a password with one of the three in it.
+    if behind.contains('@') {
+        return "an address that cannot be read";
+    }
+    authority.rsplit_once('@').map_or(authority, |(_, host)| host)
 }
 
 #[cfg(test)]
@@ -81,6 +84,7 @@ mod tests {
         assert_eq!(host("redis://user:pass@redis.example:6379/0"), "redis.example:6379");
         assert_eq!(host("https://api.openai.com/v1"), "api.openai.com");
         assert_eq!(host("redis+unix:///run/redis.sock?pass=secret"), "this machine");
-        assert_eq!(host("redis+sentinel://u:pa/ss@a:26379,b/main?sentinel_password=secret"), "a:26379,b");
+        assert_eq!(host("redis+sentinel://u:pass@a:26379,b/main?sentinel_password=secret"), "a:26379,b");
+        assert!(!host("redis://u:pa/ss@a").contains("pa"));
     }
 }

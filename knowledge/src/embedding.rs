@@ -12,6 +12,7 @@ mod tokenizer;
 
 pub use error::{Error, Source};
 pub use local::LocalEmbedder;
+pub use openai::Endpoint as OpenAiEndpoint;
 pub use openai::{CLIENT_LOG_TARGET, OpenAiEmbedder, OpenAiOptions};
 pub use tokenizer::Tokenizer;
 

@@ -12,6 +12,12 @@ impl Secret {
         Self(value.into())
     }
 
+    /// Whether it is what keys are: not empty, and without spaces, line ends and letters outside ASCII. Others cannot be
+    /// sent, or not by all that may stand in between.
+    pub fn is_visible_ascii(&self) -> bool {
+        !self.expose().is_empty() && self.expose().bytes().all(|byte| byte.is_ascii_graphic())
+    }
+
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -37,9 +37,8 @@ impl AccessOptions {
 
 /// A key is sent in a header, where only visible ASCII arrives as it was.
 pub fn check_key(key: &Secret) -> anyhow::Result<()> {
-    let sendable = !key.expose().is_empty() && key.expose().bytes().all(|byte| byte.is_ascii_graphic());
     ensure!(
-        sendable,
+        key.is_visible_ascii(),
         "--api-key (or FOOTNOTE_API_KEY): a key is at least one character, without spaces and only ASCII; \
          make one with: openssl rand -hex 32"
     );

@@ -5,7 +5,6 @@
 //! chunks in [`completion`].
 
 mod completion;
-mod endpoint;
 mod event_bytes;
 mod options;
 mod retries;
@@ -19,11 +18,12 @@ use async_openai::types::chat::{
     ChatCompletionRequestMessage, ChatCompletionRequestSystemMessage, ChatCompletionRequestUserMessage,
     ChatCompletionStreamOptions, CreateChatCompletionRequest,
 };
+use footnote_knowledge::embedding::OpenAiEndpoint;
 use futures::{StreamExt, stream};
 use tokio::time::Instant;
 
 use completion::{Chunk, StreamedCompletion};
-use endpoint::Endpoint;
+use options::endpoint;
 pub use options::{InvalidOptions, OpenAiChatOptions, Retries, Timeouts};
 use transport::Transport;
 
@@ -39,7 +39,7 @@ const LONGEST_CHECK: Duration = Duration::from_secs(10);
 /// Built once: its clones share the connections.
 #[derive(Debug, Clone)]
 pub struct OpenAiChat {
-    client: Client<Endpoint>,
+    client: Client<OpenAiEndpoint>,
     transport: Transport,
     model: String,
     prompt: PromptTemplates,
@@ -55,7 +55,7 @@ impl OpenAiChat {
         if model.trim().is_empty() {
             return Err(InvalidOptions::NoModel);
         }
-        let endpoint = Endpoint::new(&base_url, api_key.as_ref())?;
+        let endpoint = endpoint(&base_url, api_key.as_ref())?;
         let transport = Transport::new(endpoint, proxy.as_ref(), timeouts.connect)?;
         let client = transport.client();
         Ok(Self { client, transport, model, prompt, timeouts, retries, last_answer: Arc::default() })

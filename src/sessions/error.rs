@@ -53,6 +53,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// The same failure once more, for another of those who shared a transaction.
+    pub(super) fn shared(&self) -> Self {
+        match self {
+            Self::Full(cause) => Self::Full(cause.to_string().into()),
+            Self::Failed(cause) => Self::Failed(cause.to_string().into()),
+            other => Self::Failed(other.to_string().into()),
+        }
+    }
+
     /// Whether the same call may succeed later without anybody changing the session or the request.
     pub fn is_outage(&self) -> bool {
         match self {

@@ -16,7 +16,7 @@ use super::idempotency::{IdempotentRequest, Reserved, StoredAnswer};
 use super::key::SessionKey;
 use super::listing::{Listed, Position};
 use super::memory::MemoryStore;
-use super::message::Message;
+use super::message::{Message, Turn};
 use super::redis::RedisStore;
 use super::session::{Backend, Seen};
 use super::transfer::{ExportedSession, Imported};
@@ -46,6 +46,19 @@ pub(super) struct Append {
 }
 
 impl Append {
+    pub(super) fn new(writer: Uuid, number: u64, seen: Seen, turn: Turn) -> Self {
+        Self {
+            writer,
+            number,
+            seen,
+            epoch_if_new: Uuid::new_v4(),
+            user: Arc::new(turn.user),
+            assistant: Arc::new(turn.assistant),
+            answer: turn.stored_answer,
+            waiting_since: None,
+        }
+    }
+
     pub(super) fn asked_at(&self) -> Timestamp {
         self.user.created_at
     }

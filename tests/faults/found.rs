@@ -39,7 +39,16 @@ pub(crate) fn in_redis(redis: &RedisServer, session: usize) -> Result<Vec<FoundT
 
 /// The turns of a session as a server shows them, or what is wrong with them.
 pub(crate) async fn shown_by(server: &Server, session: usize) -> Result<Vec<FoundTurn>, String> {
-    let response = server.get(&format!("/sessions/{}", session_id(session))).await;
+    let path = format!("/sessions/{}", session_id(session));
+    let mut response = server.get(&path).await;
+    // On a busy machine, a call to Redis may miss its deadline still.
+    eventually("the session can be read", async || {
+        if response.status() == reqwest::StatusCode::SERVICE_UNAVAILABLE {
+            response = server.get(&path).await;
+        }
+        response.status() != reqwest::StatusCode::SERVICE_UNAVAILABLE
+    })
+    .await;
     if response.status() == reqwest::StatusCode::NOT_FOUND {
         return Ok(Vec::new());
     }

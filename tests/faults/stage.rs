@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use crate::chaos_proxy::{ChaosProxy, Network};
 use crate::redis_server::RedisServer;
-use crate::server_process::ServerProcess;
+use crate::server_process;
 
 /// For everything that must happen some time; longer than it takes on a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(300);
@@ -23,7 +23,7 @@ pub(crate) struct Stage {
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) network: ChaosProxy,
-    process: Option<ServerProcess>,
+    process: Option<server_process::Server>,
     folder: TempDir,
     /// Where it is, while it is.
     url: watch::Sender<Option<String>>,
@@ -58,8 +58,8 @@ impl Server {
     /// Starts it (again) on the data of before, on another port.
     pub(crate) fn restart(&mut self) {
         let redis_url = format!("redis://127.0.0.1:{}", self.network.port());
-        let arguments = ["--data-dir", "data", "--redis-url", &redis_url].map(str::to_owned);
-        let process = ServerProcess::start(self.folder.path(), &arguments);
+        let arguments = ["--data-dir", "data", "--redis-url", &redis_url];
+        let process = server_process::Server::start(self.folder.path(), &arguments);
         self.url.send_replace(Some(process.url.clone()));
         self.process = Some(process);
     }

@@ -11,6 +11,8 @@ mod model_server;
 mod redis_cluster;
 #[path = "../support/redis_server.rs"]
 mod redis_server;
+#[path = "../support/server_process.rs"]
+mod server_process;
 #[path = "../support/test_app.rs"]
 mod test_app;
 
@@ -32,6 +34,5 @@ mod packaging;
 mod process;
 mod redis_sessions;
 mod retrieval;
-mod server_process;
 mod sessions;
 mod streaming;

@@ -162,7 +162,7 @@ async fn when_a_master_dies_its_replica_takes_its_sessions_on() {
     let sessions = on(&cluster.url()).await;
     let key = key_on(&cluster, 0);
     assert!(say(&sessions, &key, "1").await.persisted);
-    assert_eq!(cluster.masters[0].command(&["WAIT", "1", "10000"]), "1");
+    cluster.masters[0].wait_until_copied_to(&cluster.replicas[0]);
     cluster.masters[0].kill();
     assert!(!say(&sessions, &key, "2").await.persisted);
     replayed(&sessions).await;

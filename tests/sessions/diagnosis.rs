@@ -4,6 +4,7 @@
 use footnote::sessions::{Diagnosis, Severity};
 
 use crate::place::Place;
+use crate::redis_server::wait_until;
 
 async fn diagnosed(place: &Place) -> Vec<Diagnosis> {
     place.open().await.diagnose().await.unwrap()
@@ -36,6 +37,8 @@ async fn the_master_that_the_sentinels_name_is_looked_at() {
     let found = diagnosed(&place).await;
     assert_eq!(find(&found, "min-replicas-to-write 0")[0].severity, Severity::Advice);
     redis.master.command(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
+    // The master counts a replica some time after the replica takes itself to be in step.
+    wait_until("the replica counts", || redis.master.info("min_slaves_good_slaves") == "1");
     let found = diagnosed(&place).await;
     redis.master.command(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
     assert_eq!(find(&found, "min-replicas-to-write 1")[0].severity, Severity::Fine, "{found:?}");

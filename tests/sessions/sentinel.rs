@@ -23,7 +23,7 @@ async fn when_the_master_dies_turns_go_on_and_are_saved_by_its_successor() {
         assert!(say(&sessions, &key, name).await.persisted);
     }
     // Replication is asynchronous: what the replica did not have yet would be lost with the master.
-    assert_eq!(redis.master.command(&["WAIT", "1", "10000"]), "1");
+    redis.master.wait_until_copied_to(&redis.replica);
     redis.master.kill();
 
     let saved = say(&sessions, &key, "4").await;
@@ -46,7 +46,7 @@ async fn a_master_that_was_demoted_is_left_for_its_successor() {
     let sessions = on(&redis.url()).await;
     let key = key("demoted");
     assert!(say(&sessions, &key, "1").await.persisted);
-    assert_eq!(redis.master.command(&["WAIT", "1", "10000"]), "1");
+    redis.master.wait_until_copied_to(&redis.replica);
     assert_eq!(redis.command(&["SENTINEL", "FAILOVER", crate::redis_sentinel::MASTER]), "OK");
     eventually("the replica is the master", async || redis.replica.info("role") == "master").await;
     // As the sentinels do at once or some seconds later.

@@ -101,6 +101,14 @@ impl RedisServer {
         value.unwrap_or_else(|| panic!("INFO has {field}")).trim().to_owned()
     }
 
+    /// Waits until a replica of this master has all that was written so far. `WAIT` would not do: it speaks of what its own
+    /// connection has written.
+    pub(crate) fn wait_until_copied_to(&self, replica: &Self) {
+        let offset = |server: &Self, field: &str| server.info(field).parse::<u64>().expect("it is a number");
+        let written = offset(self, "master_repl_offset");
+        wait_until("the replica has everything", || offset(replica, "slave_repl_offset") >= written);
+    }
+
     /// Runs a command by `redis-cli` and returns what it prints.
     pub(crate) fn command(&self, arguments: &[&str]) -> String {
         self.try_command(arguments).unwrap_or_else(|error| panic!("redis-cli: {error}"))

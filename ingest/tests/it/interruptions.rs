@@ -16,9 +16,11 @@ use tokio::task::JoinSet;
 use crate::files::Folder;
 use crate::program::{command, run, status};
 
-/// Thirty files of some chunks each.
+/// Of some chunks each, and so many that a run is not over before a signal reaches it: files are done in bursts.
+const FILES: usize = 120;
+
 fn folder() -> Folder {
-    (0..30).fold(Folder::new(), |folder, number| {
+    (0..FILES).fold(Folder::new(), |folder, number| {
         let text =
             format!("Beacon {number} stands on its own rock, and its light is seen for twelve miles. ").repeat(40);
         folder.with(&format!("{number}.txt"), text)
@@ -112,8 +114,8 @@ async fn a_vector_store_that_is_away_for_a_while_is_waited_for() {
     let report = ingest(&[folder.path().to_owned()], &collection, &embedder, &IngestOptions::default(), tell).await;
     drop(told);
     assert!(outage.await.unwrap() > 0, "nothing was waited for");
-    assert_eq!(report.unwrap().added, 30);
-    assert_eq!(content(&collection).await.len(), 30);
+    assert_eq!(report.unwrap().added, FILES);
+    assert_eq!(content(&collection).await.len(), FILES);
     let stored = collection.store().resolve_alias(&name).await.unwrap().unwrap();
     collection.store().delete_collection(&stored).await.unwrap();
 }

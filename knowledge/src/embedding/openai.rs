@@ -5,7 +5,10 @@
 
 mod batches;
 mod client;
+mod endpoint;
 mod response;
+
+pub use self::endpoint::Endpoint;
 
 /// Under which `async-openai` logs. It quotes what it cannot read, which may be text of a document or a conversation, so
 /// nothing of it belongs into a log.
@@ -21,7 +24,6 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use self::client::Endpoint;
 use super::{EmbeddingIdentity, Error, Tokenizer, pooling};
 use crate::secret::Secret;
 

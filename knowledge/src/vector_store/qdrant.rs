@@ -8,14 +8,13 @@ mod connection;
 mod convert;
 
 use std::collections::HashMap;
-use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use qdrant_client::Qdrant;
 use qdrant_client::qdrant::{
     CountPointsBuilder, CreateAliasBuilder, DeletePointsBuilder, GetPointsBuilder, PointStruct,
     QueryBatchPointsBuilder, ScrollPointsBuilder, UpsertPointsBuilder,
 };
-use qdrant_client::{Qdrant, QdrantError};
 use uuid::Uuid;
 
 use self::call::Patience;
@@ -51,7 +50,9 @@ impl QdrantStore {
     }
 
     pub(super) async fn check(&self) -> Result<(), Error> {
-        self.call("a health check", "", Patience::None, |client| async move { client.health_check().await }).await?;
+        self.connection
+            .call("a health check", "", Patience::None, |client| async move { client.health_check().await })
+            .await?;
         Ok(())
     }
 
@@ -60,7 +61,7 @@ impl QdrantStore {
             let create = |client: Arc<Qdrant>| async move {
                 client.create_collection(convert::create_collection(collection, schema)).await
             };
-            let created = self.call("making a collection", collection, Patience::Changing, create).await;
+            let created = self.connection.call("making a collection", collection, Patience::Changing, create).await;
             // Another server may have made it at the same moment.
             if let Err(error) = created
                 && !self.collection_exists(collection).await?
@@ -76,19 +77,19 @@ impl QdrantStore {
             let create = |client: Arc<Qdrant>| async move {
                 client.create_field_index(convert::create_index(collection, field, *kind)).await
             };
-            self.call("making a payload index", collection, Patience::Changing, create).await?;
+            self.connection.call("making a payload index", collection, Patience::Changing, create).await?;
         }
         Ok(())
     }
 
     pub(super) async fn collection_exists(&self, collection: &str) -> Result<bool, Error> {
         let exists = |client: Arc<Qdrant>| async move { client.collection_exists(collection).await };
-        self.call("looking for a collection", collection, Patience::Reading, exists).await
+        self.connection.call("looking for a collection", collection, Patience::Reading, exists).await
     }
 
     pub(super) async fn delete_collection(&self, collection: &str) -> Result<bool, Error> {
         let delete = |client: Arc<Qdrant>| async move { client.delete_collection(collection).await };
-        let deleted = self.call("deleting a collection", collection, Patience::Changing, delete).await?;
+        let deleted = self.connection.call("deleting a collection", collection, Patience::Changing, delete).await?;
         self.known().remove(collection);
         Ok(deleted.result)
     }
@@ -96,7 +97,7 @@ impl QdrantStore {
     /// Also learns anew how large the collection is.
     pub(super) async fn resolve_alias(&self, alias: &str) -> Result<Option<String>, Error> {
         let list = |client: Arc<Qdrant>| async move { client.list_aliases().await };
-        let aliases = self.call("reading aliases", alias, Patience::Reading, list).await?.aliases;
+        let aliases = self.connection.call("reading aliases", alias, Patience::Reading, list).await?.aliases;
         let found = aliases.into_iter().find(|found| found.alias_name == alias).map(|found| found.collection_name);
         match &found {
             Some(collection) => drop(self.learn(collection).await?),
@@ -109,7 +110,7 @@ impl QdrantStore {
     async fn expect_name_is_free(&self, alias: &str) -> Result<(), Error> {
         // Not `collection_exists`, which would find an alias that another server made in this moment.
         let list = |client: Arc<Qdrant>| async move { client.list_collections().await };
-        let taken = self.call("listing collections", alias, Patience::Reading, list).await?.collections;
+        let taken = self.connection.call("listing collections", alias, Patience::Reading, list).await?.collections;
         if taken.iter().any(|taken| taken.name == alias) {
             let advice = "another program made it: choose another --collection";
             return Err(Error::engine(
@@ -124,7 +125,7 @@ impl QdrantStore {
         // Makes an alias or points it elsewhere.
         let switch =
             |client: Arc<Qdrant>| async move { client.create_alias(CreateAliasBuilder::new(collection, alias)).await };
-        self.call("switching an alias", collection, Patience::Changing, switch).await?;
+        self.connection.call("switching an alias", collection, Patience::Changing, switch).await?;
         Ok(())
     }
 
@@ -153,7 +154,7 @@ impl QdrantStore {
             let request = UpsertPointsBuilder::new(collection, points.clone()).wait(true);
             async move { client.upsert_points(request).await }
         };
-        self.call("writing points", collection, Patience::Changing, upsert).await?;
+        self.connection.call("writing points", collection, Patience::Changing, upsert).await?;
         Ok(())
     }
 
@@ -171,7 +172,7 @@ impl QdrantStore {
             let request = request.clone();
             async move { client.delete_points(request).await }
         };
-        self.call("deleting points", collection, Patience::Changing, delete).await?;
+        self.connection.call("deleting points", collection, Patience::Changing, delete).await?;
         Ok(())
     }
 
@@ -191,7 +192,7 @@ impl QdrantStore {
             let request = QueryBatchPointsBuilder::new(collection, queries.clone());
             async move { client.query_batch(request).await }
         };
-        let rankings = self.call("a search", collection, Patience::Reading, rank).await?.result;
+        let rankings = self.connection.call("a search", collection, Patience::Reading, rank).await?.result;
         let ranking = |ranking: Vec<_>| ranking.into_iter().filter_map(convert::from_scored).collect();
         Ok(rankings.into_iter().map(|batch| ranking(batch.result)).collect())
     }
@@ -208,7 +209,7 @@ impl QdrantStore {
             let request = request.clone();
             async move { client.get_points(request).await }
         };
-        let found = self.call("reading points", collection, Patience::Reading, get).await?.result;
+        let found = self.connection.call("reading points", collection, Patience::Reading, get).await?.result;
         Ok(found.into_iter().filter_map(convert::from_retrieved).collect())
     }
 
@@ -231,7 +232,7 @@ impl QdrantStore {
             let request = request.clone();
             async move { client.scroll(request).await }
         };
-        let page = self.call("listing points", collection, Patience::Reading, scroll).await?;
+        let page = self.connection.call("listing points", collection, Patience::Reading, scroll).await?;
         let points = page.result.into_iter().filter_map(convert::from_retrieved).collect();
         Ok(ScrollPage { points, next: page.next_page_offset.and_then(convert::from_server_id) })
     }
@@ -242,7 +243,7 @@ impl QdrantStore {
             let request = request.clone();
             async move { client.count(request).await }
         };
-        let counted = self.call("counting points", collection, Patience::Reading, count).await?;
+        let counted = self.connection.call("counting points", collection, Patience::Reading, count).await?;
         let count = counted.result.map_or(0, |result| result.count);
         Ok(usize::try_from(count).unwrap_or(usize::MAX))
     }
@@ -262,7 +263,7 @@ impl QdrantStore {
     /// Asks the server about a collection; also returns which fields are indexed.
     async fn learn(&self, collection: &str) -> Result<(Known, Vec<String>), Error> {
         let ask = |client: Arc<Qdrant>| async move { client.collection_info(collection).await };
-        let info = self.call("reading about a collection", collection, Patience::Reading, ask).await?.result;
+        let info = self.connection.call("reading about a collection", collection, Patience::Reading, ask).await?.result;
         let not_found = || Error::NotFound { collection: collection.to_owned() };
         let info = info.ok_or_else(not_found)?;
         let dimension = convert::dimension(&info).ok_or_else(|| {
@@ -271,20 +272,6 @@ impl QdrantStore {
         let known = Known { dimension, points: info.points_count.unwrap_or_default() };
         self.known().insert(collection.to_owned(), known);
         Ok((known, info.payload_schema.into_keys().collect()))
-    }
-
-    /// See [`call::call`].
-    async fn call<T, F>(
-        &self,
-        what: &str,
-        collection: &str,
-        patience: Patience,
-        request: impl Fn(Arc<Qdrant>) -> F,
-    ) -> Result<T, Error>
-    where
-        F: Future<Output = Result<T, QdrantError>>,
-    {
-        call::call(&self.connection, what, collection, patience, request).await
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<String, Known>> {

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use footnote_knowledge::embedding::OpenAiEndpoint;
 use footnote_knowledge::openai_endpoint::HttpClientError;
 use footnote_knowledge::secret::Secret;
+use reqwest::Url;
 
 use crate::llm::prompt::PromptTemplates;
 
@@ -64,4 +66,19 @@ pub enum InvalidOptions {
 
     #[error(transparent)]
     HttpClient(#[from] HttpClientError),
+}
+
+/// Where requests go and with which key, if both are such that a person can have meant them.
+pub(super) fn endpoint(base_url: &str, api_key: Option<&Secret>) -> Result<OpenAiEndpoint, InvalidOptions> {
+    let url = Url::parse(base_url).map_err(|error| InvalidOptions::BaseUrl(error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(InvalidOptions::BaseUrl("it does not begin with http:// or https://".to_owned()));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(InvalidOptions::BaseUrl("paths are appended to it, so it ends with the path".to_owned()));
+    }
+    if api_key.is_some_and(|key| !key.is_visible_ascii()) {
+        return Err(InvalidOptions::ApiKey);
+    }
+    OpenAiEndpoint::new(base_url, api_key).map_err(|_| InvalidOptions::ApiKey)
 }

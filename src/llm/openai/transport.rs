@@ -7,23 +7,27 @@ use async_openai::Client;
 use async_openai::config::Config;
 use async_openai::error::{OpenAIError, StreamError};
 use async_openai::middleware::HttpRequestFactory;
+use footnote_knowledge::embedding::OpenAiEndpoint;
 use footnote_knowledge::openai_endpoint::{self, Reason, Refusal};
 use footnote_knowledge::secret::Secret;
 use reqwest::{Body, Response};
 
 use super::InvalidOptions;
-use super::endpoint::Endpoint;
 use super::event_bytes::readable;
 use crate::llm::Error;
 
 #[derive(Debug, Clone)]
 pub(super) struct Transport {
     http: reqwest::Client,
-    endpoint: Endpoint,
+    endpoint: OpenAiEndpoint,
 }
 
 impl Transport {
-    pub(super) fn new(endpoint: Endpoint, proxy: Option<&Secret>, connect: Duration) -> Result<Self, InvalidOptions> {
+    pub(super) fn new(
+        endpoint: OpenAiEndpoint,
+        proxy: Option<&Secret>,
+        connect: Duration,
+    ) -> Result<Self, InvalidOptions> {
         Ok(Self { http: openai_endpoint::http_client(proxy, connect)?, endpoint })
     }
 
@@ -31,7 +35,7 @@ impl Transport {
         self.endpoint.api_base()
     }
 
-    pub(super) fn client(&self) -> Client<Endpoint> {
+    pub(super) fn client(&self) -> Client<OpenAiEndpoint> {
         let http = self.http.clone();
         let once = tower::service_fn(move |request| send_once(http.clone(), request));
         Client::build(self.http.clone(), self.endpoint.clone()).with_http_service(once)

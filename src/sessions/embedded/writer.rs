@@ -1,13 +1,11 @@
 //! The one thread that writes: it takes what has queued up, commits it as one transaction, then answers.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use redb::Durability;
 use serde_json::{Map, Value};
-use tokio::sync::oneshot;
 
 use super::tables;
 use super::write::Tables;
@@ -16,13 +14,13 @@ use crate::sessions::error::Error;
 use crate::sessions::key::SessionKey;
 use crate::sessions::store::{Append, Appended};
 use crate::sessions::transfer::{ExportedSession, Imported};
+use crate::sessions::writer_thread::{Reply, WriterThread};
 
 /// How much one transaction takes at most; more waits for the next.
 const GROUP: usize = 256;
 const SWEPT_AT_ONCE: usize = 1000;
 
-type Reply<T> = oneshot::Sender<Result<T, Error>>;
-
+#[derive(Debug)]
 pub(super) enum Work {
     Append { key: SessionKey, append: Append, reply: Reply<Appended> },
     Delete { key: SessionKey, reply: Reply<bool> },
@@ -34,42 +32,28 @@ pub(super) enum Work {
 }
 
 #[derive(Debug)]
-pub(super) struct Writer {
-    queue: Sender<Work>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-}
+pub(super) struct Writer(WriterThread<Work>);
 
 impl Writer {
     pub(super) fn start(file: Arc<DatabaseFile>, ttl: Option<Duration>, max_messages: usize) -> Self {
-        let (queue, queued) = channel();
-        let thread = std::thread::Builder::new().name("sessions-writer".into());
         let writing = Writing { file, ttl, max_messages };
-        let thread = thread.spawn(move || writing.run(&queued)).expect("a thread can be started");
-        Self { queue, thread: Mutex::new(Some(thread)) }
+        let run = move |queued: &_| writing.run(queued);
+        Self(WriterThread::start("sessions-writer", "the session file takes no writes", run))
     }
 
     /// Queues work and waits until it is on disk.
     pub(super) async fn run<T>(&self, work: impl FnOnce(Reply<T>) -> Work) -> Result<T, Error> {
-        let (reply, done) = oneshot::channel();
-        let queued = self.queue.send(work(reply));
-        let stopped = || Error::Unavailable(Some("the session file takes no writes".into()));
-        queued.map_err(|_| stopped())?;
-        done.await.unwrap_or_else(|_| Err(stopped()))
+        self.0.run(work).await
     }
 
     /// Queues a new expiry. Nobody waits for it: if the process is killed before it is on disk, a read counts for
     /// nothing, which at worst ends the session's life at the time that was promised before.
     pub(super) fn prolong(&self, key: SessionKey) {
-        // Fails only after `stop`, when no life is prolonged any more.
-        let _ = self.queue.send(Work::Prolong { key });
+        self.0.queue(Work::Prolong { key });
     }
 
     pub(super) async fn stop(&self) {
-        let _ = self.queue.send(Work::Stop);
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
-            let _ = tokio::task::spawn_blocking(|| thread.join()).await;
-        }
+        self.0.end(Work::Stop).await;
     }
 }
 
@@ -111,7 +95,7 @@ impl Writing {
         let committed = self.transaction(durable, |tables| {
             answers.extend(group.into_iter().map(|work| self.apply(tables, work)));
             match answers.iter().find_map(|answer| answer.failure.as_ref()) {
-                Some(failure) => Err(share(failure)),
+                Some(failure) => Err(failure.shared()),
                 None => Ok(()),
             }
         });
@@ -187,10 +171,10 @@ struct Answer {
 
 impl Answer {
     fn new<T: 'static>(reply: Reply<T>, result: Result<T, Error>) -> Self {
-        let failure = result.as_ref().err().filter(|error| error.is_outage()).map(share);
+        let failure = result.as_ref().err().filter(|error| error.is_outage()).map(Error::shared);
         let send = move |failed: Option<&Error>| {
             let result = match failed {
-                Some(failure) => result.and_then(|_| Err(share(failure))),
+                Some(failure) => result.and_then(|_| Err(failure.shared())),
                 None => result,
             };
             // Whoever asked may have gone away; the work is done all the same.
@@ -202,14 +186,5 @@ impl Answer {
     fn to_nobody(result: Result<(), Error>) -> Self {
         let failure = result.err().filter(Error::is_outage);
         Self { failure, send: Box::new(|_| {}) }
-    }
-}
-
-/// The same failure once more, for another of those who shared the transaction.
-fn share(error: &Error) -> Error {
-    match error {
-        Error::Full(cause) => Error::Full(cause.to_string().into()),
-        Error::Failed(cause) => Error::Failed(cause.to_string().into()),
-        other => Error::Failed(other.to_string().into()),
     }
 }

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use jiff::Timestamp;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -11,16 +9,7 @@ use crate::sessions::session::Seen;
 fn append(writer: Uuid, number: u64) -> Append {
     let now = Timestamp::now();
     let turn = Turn::new(now, format!("question {number}"), now, "answer".into(), Vec::new());
-    Append {
-        writer,
-        number,
-        seen: Seen::NOTHING,
-        epoch_if_new: Uuid::new_v4(),
-        user: Arc::new(turn.user),
-        assistant: Arc::new(turn.assistant),
-        answer: None,
-        waiting_since: Some(now),
-    }
+    Append { waiting_since: Some(now), ..Append::new(writer, number, Seen::NOTHING, turn) }
 }
 
 fn key() -> SessionKey {

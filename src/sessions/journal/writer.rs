@@ -1,61 +1,51 @@
 //! The one thread that changes the journal's file.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::mpsc::Receiver;
 
 use redb::Table;
-use tokio::sync::oneshot;
 
 use super::TURNS;
 use crate::sessions::database_file::{DatabaseFile, engine};
 use crate::sessions::error::Error;
+use crate::sessions::writer_thread::{Reply, WriterThread};
 
 /// How much one transaction takes at most.
 const GROUP: usize = 1024;
 
 #[derive(Debug)]
 pub(super) struct Writer {
-    queue: Sender<Work>,
+    thread: WriterThread<Work>,
     next_position: AtomicU64,
-    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
+#[derive(Debug)]
 enum Work {
-    Write { position: u64, entry: Vec<u8>, reply: oneshot::Sender<Result<(), Error>> },
+    Write { position: u64, entry: Vec<u8>, reply: Reply<()> },
     Remove { position: u64 },
     Stop,
 }
 
 impl Writer {
     pub(super) fn start(file: DatabaseFile, next_position: u64) -> Self {
-        let (queue, queued) = channel();
-        let thread = std::thread::Builder::new().name("journal-writer".into());
-        let thread = thread.spawn(move || run(&file, &queued)).expect("a thread can be started");
-        Self { queue, next_position: AtomicU64::new(next_position), thread: Mutex::new(Some(thread)) }
+        let run = move |queued: &_| run(&file, queued);
+        let thread = WriterThread::start("journal-writer", "the journal takes no turns any more", run);
+        Self { thread, next_position: AtomicU64::new(next_position) }
     }
 
     pub(super) async fn write(&self, entry: Vec<u8>) -> Result<u64, Error> {
         let position = self.next_position.fetch_add(1, Ordering::Relaxed);
-        let (reply, written) = oneshot::channel();
-        let stopped = || Error::Unavailable(Some("the journal takes no turns any more".into()));
-        self.queue.send(Work::Write { position, entry, reply }).map_err(|_| stopped())?;
-        written.await.unwrap_or_else(|_| Err(stopped()))?;
+        self.thread.run(|reply| Work::Write { position, entry, reply }).await?;
         Ok(position)
     }
 
+    /// After `stop` it is not done; then the turn is sent once more by the next process, which changes nothing.
     pub(super) fn remove(&self, position: u64) {
-        // Fails only after `stop`; then the turn is sent once more by the next process, which changes nothing.
-        let _ = self.queue.send(Work::Remove { position });
+        self.thread.queue(Work::Remove { position });
     }
 
     pub(super) async fn stop(&self) {
-        let _ = self.queue.send(Work::Stop);
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
-            let _ = tokio::task::spawn_blocking(|| thread.join()).await;
-        }
+        self.thread.end(Work::Stop).await;
     }
 }
 
@@ -73,7 +63,7 @@ fn run(file: &DatabaseFile, queued: &Receiver<Work>) {
         for work in group {
             if let Work::Write { reply, .. } = work {
                 // Whoever asked may have gone away; the turn is on disk all the same.
-                let _ = reply.send(committed.as_ref().copied().map_err(share));
+                let _ = reply.send(committed.as_ref().copied().map_err(Error::shared));
             }
         }
         if stop {
@@ -101,12 +91,4 @@ pub(super) fn change(
         change(&mut table)?;
     }
     transaction.commit().map_err(engine)
-}
-
-/// The same failure once more, for another of those who shared the transaction.
-fn share(error: &Error) -> Error {
-    match error {
-        Error::Full(cause) => Error::Full(cause.to_string().into()),
-        other => Error::Failed(other.to_string().into()),
-    }
 }

@@ -11,17 +11,7 @@ fn turn_at(milliseconds: i64) -> Turn {
 }
 
 fn append(number: u64, seen: Seen, asked_at: i64) -> Append {
-    let turn = turn_at(asked_at);
-    Append {
-        writer: Uuid::nil(),
-        number,
-        seen,
-        epoch_if_new: Uuid::new_v4(),
-        user: Arc::new(turn.user),
-        assistant: Arc::new(turn.assistant),
-        answer: None,
-        waiting_since: None,
-    }
+    Append::new(Uuid::nil(), number, seen, turn_at(asked_at))
 }
 
 fn extended(decision: Decision) -> Record {

@@ -37,9 +37,3 @@ impl Certificates {
         self.0.as_ref()
     }
 }
-
-/// TLS takes the process's choice, and panics if there is none while two libraries are linked in.
-pub(super) fn choose_tls_library() {
-    // Fails only if the choice was made before.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-}

@@ -14,13 +14,14 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
+use footnote_knowledge::tls;
 use futures::future::{join_all, try_join_all};
 use redis::{Cmd, FromRedisValue, RedisResult, ScriptInvocation, Value};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::address::{Address, InvalidAddress};
-use super::certificates::{Certificates, choose_tls_library};
+use super::certificates::Certificates;
 use super::failure;
 use crate::sessions::error::Error;
 use link::Link;
@@ -36,7 +37,7 @@ pub(super) struct Connection {
 impl Connection {
     /// Does not wait for Redis to be there.
     pub(super) fn open(address: Address, certificates: Certificates, deadline: Duration) -> Result<Self, Error> {
-        choose_tls_library();
+        tls::choose_library();
         if certificates.of_one_s_own().is_some() && !address.is_tls() {
             return Err(Error::InvalidUrl(Box::new(InvalidAddress::CaWithoutTls)));
         }

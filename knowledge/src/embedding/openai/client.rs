@@ -3,44 +3,24 @@
 use std::time::Duration;
 
 use async_openai::Client;
-use async_openai::config::Config;
 use async_openai::error::OpenAIError;
 use async_openai::middleware::HttpRequestFactory;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use secrecy::SecretString;
 
+use super::endpoint::Endpoint;
 use crate::embedding::Error;
 use crate::openai_endpoint::{self, Reason, Refusal};
 use crate::secret::Secret;
 
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 
-/// The address and key of the endpoint. `async_openai`'s own configuration always reads the environment.
-pub(super) struct Endpoint {
-    base_url: String,
-    headers: HeaderMap,
-    api_key: SecretString,
-}
-
 pub(super) fn connect(
     base_url: &str,
     api_key: Option<&Secret>,
     proxy: Option<&Secret>,
 ) -> Result<Client<Endpoint>, Error> {
-    let mut headers = HeaderMap::new();
-    if let Some(key) = api_key {
-        let bearer = HeaderValue::from_str(&format!("Bearer {}", key.expose()));
-        let mut bearer = bearer.map_err(|invalid| Error::Rejected { source: invalid.into() })?;
-        bearer.set_sensitive(true);
-        headers.insert(AUTHORIZATION, bearer);
-    }
+    let endpoint = Endpoint::new(base_url, api_key).map_err(|invalid| Error::Rejected { source: invalid.into() })?;
     let http = openai_endpoint::http_client(proxy, CONNECT_DEADLINE)
         .map_err(|refused| Error::Rejected { source: refused.into() })?;
-    let endpoint = Endpoint {
-        base_url: base_url.trim_end_matches('/').to_owned(),
-        headers,
-        api_key: api_key.map(Secret::expose).unwrap_or_default().into(),
-    };
     // A service of our own takes the place of the default one, which retries.
     let service = tower::service_fn(move |request: HttpRequestFactory| {
         let http = http.clone();
@@ -53,28 +33,6 @@ pub(super) fn connect(
         }
     });
     Ok(Client::with_config(endpoint).with_http_service(service))
-}
-
-impl Config for Endpoint {
-    fn headers(&self) -> HeaderMap {
-        self.headers.clone()
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.base_url)
-    }
-
-    fn query(&self) -> Vec<(&str, &str)> {
-        Vec::new()
-    }
-
-    fn api_base(&self) -> &str {
-        &self.base_url
-    }
-
-    fn api_key(&self) -> &SecretString {
-        &self.api_key
-    }
 }
 
 pub(super) fn error(error: OpenAIError) -> Error {

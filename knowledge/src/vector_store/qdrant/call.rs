@@ -40,29 +40,31 @@ impl Patience {
     }
 }
 
-/// Makes a call, again if it is worth it. `what` says in an error what was attempted.
-pub(super) async fn call<T, F>(
-    connection: &Connection,
-    what: &str,
-    collection: &str,
-    patience: Patience,
-    request: impl Fn(Arc<Qdrant>) -> F,
-) -> Result<T, Error>
-where
-    F: Future<Output = Result<T, QdrantError>>,
-{
-    let deadline = patience.deadline();
-    let attempt = || async {
-        let client = connection.client();
-        match tokio::time::timeout(deadline, request(Arc::clone(&client))).await {
-            Ok(outcome) => outcome.map_err(|error| meaning(what, collection, deadline, error)),
-            Err(_) => {
-                connection.renew(&client);
-                Err(Error::Timeout { seconds: deadline.as_secs() })
+impl Connection {
+    /// Makes a call, again if it is worth it. `what` says in an error what was attempted.
+    pub(super) async fn call<T, F>(
+        &self,
+        what: &str,
+        collection: &str,
+        patience: Patience,
+        request: impl Fn(Arc<Qdrant>) -> F,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, QdrantError>>,
+    {
+        let deadline = patience.deadline();
+        let attempt = || async {
+            let client = self.client();
+            match tokio::time::timeout(deadline, request(Arc::clone(&client))).await {
+                Ok(outcome) => outcome.map_err(|error| meaning(what, collection, deadline, error)),
+                Err(_) => {
+                    self.renew(&client);
+                    Err(Error::Timeout { seconds: deadline.as_secs() })
+                }
             }
-        }
-    };
-    attempt.retry(patience.backoff()).when(|error| matches!(error, Error::Unavailable { .. })).await
+        };
+        attempt.retry(patience.backoff()).when(|error| matches!(error, Error::Unavailable { .. })).await
+    }
 }
 
 fn meaning(what: &str, collection: &str, deadline: Duration, error: QdrantError) -> Error {

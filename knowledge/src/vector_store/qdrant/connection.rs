@@ -81,9 +81,8 @@ fn address(url: &str) -> Result<String, Error> {
 
 /// The key, if it can be sent. The client would print one that cannot.
 fn sendable(key: &Secret) -> Result<&str, Error> {
-    let key = key.expose();
-    if !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Ok(key);
+    if key.is_visible_ascii() {
+        return Ok(key.expose());
     }
     Err(Error::engine(
         "the API key of the Qdrant server cannot be sent",

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use jiff::Timestamp;
 use redb::{ReadableDatabase, ReadableTableMetadata};
 use uuid::Uuid;
@@ -22,16 +20,7 @@ fn change<T>(file: &DatabaseFile, now: i64, change: impl FnOnce(&mut Tables<'_>)
 fn append(file: &DatabaseFile, id: &str, now: i64) -> Appended {
     let at = Timestamp::from_millisecond(now).unwrap();
     let turn = Turn::new(at, "question".into(), at, "answer".into(), Vec::new());
-    let append = Append {
-        writer: Uuid::new_v4(),
-        number: 1,
-        seen: Seen::NOTHING,
-        epoch_if_new: Uuid::new_v4(),
-        user: Arc::new(turn.user),
-        assistant: Arc::new(turn.assistant),
-        answer: None,
-        waiting_since: None,
-    };
+    let append = Append::new(Uuid::new_v4(), 1, Seen::NOTHING, turn);
     change(file, now, |tables| tables.append(&SessionKey::new(id).unwrap(), &append, 1000).unwrap())
 }
 
