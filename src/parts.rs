@@ -126,10 +126,7 @@ pub(crate) fn answerer(
         proxy: openai.openai_proxy.clone(),
         model: name.to_owned(),
         prompt,
-        timeouts: Timeouts {
-            between_tokens: Duration::from_secs(model.model_idle_timeout),
-            ..Timeouts::default()
-        },
+        timeouts: Timeouts { between_tokens: Duration::from_secs(model.model_idle_timeout), ..Timeouts::default() },
         retries: Retries::default(),
     })?;
     Ok(Answerer::OpenAi(Box::new(remote)))

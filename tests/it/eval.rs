@@ -149,7 +149,11 @@ fn answers_are_measured_too() {
 fn what_a_set_lacks_is_said() {
     let passage = json!({"_id": "a", "title": "A", "text": "Apples are red."});
     let question = json!({"_id": "q", "text": "What colour are apples?"});
-    let set = Set::new(&[passage.clone()], &[question.clone()], "q\ta\t1\nq\tgone\t1\nnobody\ta\t1\n");
+    let set = Set::new(
+        std::slice::from_ref(&passage),
+        std::slice::from_ref(&question),
+        "q\ta\t1\nq\tgone\t1\nnobody\ta\t1\n",
+    );
     let output = set.eval(&[]);
     let warnings = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{warnings}");
@@ -157,13 +161,13 @@ fn what_a_set_lacks_is_said() {
     assert!(warnings.contains("1 judgements name questions that queries.jsonl lacks"), "{warnings}");
     assert_eq!(set.results(&[])["metrics"]["recall@10"], 0.5, "a passage that is not there is never found");
 
-    let set = Set::new(&[passage.clone(), passage.clone()], &[question.clone()], "q\ta\t1\n");
+    let set = Set::new(&[passage.clone(), passage.clone()], std::slice::from_ref(&question), "q\ta\t1\n");
     assert!(set.refusal(&[]).contains("has the id \"a\" more than once"));
-    let set = Set::new(&[passage.clone()], &[json!({"text": "no id"})], "q\ta\t1\n");
+    let set = Set::new(std::slice::from_ref(&passage), &[json!({"text": "no id"})], "q\ta\t1\n");
     assert!(set.refusal(&[]).contains("queries.jsonl, line 1"));
-    let set = Set::new(&[], &[question.clone()], "q\ta\t1\n");
+    let set = Set::new(&[], std::slice::from_ref(&question), "q\ta\t1\n");
     assert!(set.refusal(&[]).contains("corpus.jsonl is empty"));
-    let set = Set::new(&[passage.clone()], &[question.clone()], "other\ta\t1\n");
+    let set = Set::new(std::slice::from_ref(&passage), std::slice::from_ref(&question), "other\ta\t1\n");
     assert!(set.refusal(&[]).contains("no question"));
     let set = Set::new(&[passage], &[question], "q a 1\n");
     assert!(set.refusal(&[]).contains("dev.tsv, line 2"));
