@@ -67,10 +67,11 @@ impl Trouble {
 
     /// What has no code of its own: plain `ERR`, failures of TLS, and what the library says of a whole cluster.
     fn by_text(text: &str) -> Option<Self> {
-        const WORDS: [(&str, Trouble); 14] = [
+        const WORDS: [(&str, Trouble); 15] = [
             ("max number of clients", Trouble::TooManyClients),
-            // What a script may not do is no NOPERM before Redis 7.2.
+            // What a script may not do is no NOPERM, and Redis 7.0 says it otherwise than 7.2 and Valkey.
             ("The user executing the script can't", Trouble::Forbidden),
+            ("ACL failure in script", Trouble::Forbidden),
             ("No permissions", Trouble::Forbidden),
             // A command with many arguments is not even looked at before there is a password.
             ("Protocol error: unauthenticated", Trouble::NoPassword),
