@@ -1,6 +1,7 @@
 //! One turn of chat, from the message to the saved answer. It knows the session manager, retrieval and the model, and
 //! nothing of HTTP; how a turn travels to the client is the business of `http`.
 
+pub mod answer;
 pub mod citations;
 mod explanation;
 pub mod history;
@@ -12,7 +13,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use footnote_knowledge::collection::SearchMode;
-use futures::StreamExt;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::mpsc::{self, error::SendError};
@@ -23,10 +23,10 @@ pub use explanation::Explanation;
 pub use request::{InvalidQuestion, InvalidTopK, Question, TopK, TurnRequest};
 pub use response::{ChatResponse, Timings, TurnEvent};
 
-use crate::llm::{self, Answerer, Completion};
+use crate::llm::{self, Answerer};
 use crate::retrieval::{self, Retrieval, Retrieved};
 use crate::sessions::{Backend, Loaded, Reservation, Reserved, Saved, SessionKey, Sessions, Turn};
-use crate::text::marker_filter::MarkerFilter;
+use answer::Answer;
 use citations::CheckedCitations;
 use history::{History, HistoryWindow};
 
@@ -163,7 +163,7 @@ impl Inner {
         let mut retrieved = self.retrieve(request, &history, &mut timings).await?;
         let user_id = request.session.id().to_owned();
         let _ = events.send(TurnEvent::Sources { user_id, source_documents: retrieved.sources.clone() });
-        let question = model_question(request, &history, &retrieved);
+        let question = answer::question(request.question.as_str(), history.messages.clone(), &retrieved);
         let explanation = request.explain.then(|| Explanation::of(&retrieved, self.answerer.prompt(&question)));
         let answer = self.ask_model(question, events, &mut timings).await?;
         let checked = check_citations(&answer, &mut retrieved).await;
@@ -225,37 +225,18 @@ impl Inner {
         Ok(retrieved)
     }
 
-    /// The whole answer, its pieces told to the listener as they come, each marker once it is whole and names a source.
+    /// The whole answer, its pieces told to the listener as they come.
     async fn ask_model(
         &self,
         question: llm::Question,
         events: &mpsc::UnboundedSender<TurnEvent>,
         timings: &mut Timings,
     ) -> Result<Answer, llm::Error> {
-        let mut markers = MarkerFilter::new(question.sources.len());
-        let deadline = tokio::time::Instant::now() + self.options.model_timeout;
-        let answering = async {
-            let mut text = String::new();
-            let mut show = |piece: String| {
-                if !piece.is_empty() {
-                    text.push_str(&piece);
-                    let _ = events.send(TurnEvent::Delta(piece));
-                }
-            };
-            let mut stream = self.answerer.answer(question, deadline).await?;
-            while let Some(event) = stream.next().await {
-                match event? {
-                    llm::Event::Delta(delta) => show(markers.push(&delta)),
-                    llm::Event::Done(completion) => {
-                        let (rest, removed_markers) = markers.finish();
-                        show(rest);
-                        return Ok(Answer { text, completion, removed_markers });
-                    }
-                }
-            }
-            Err(llm::Error::Interrupted("the answer ended without its last event".into()))
+        let tell = |piece| {
+            let _ = events.send(TurnEvent::Delta(piece));
         };
-        timed(&mut timings.llm, answering).instrument(info_span!("llm")).await
+        let reading = Answer::read(&self.answerer, question, self.options.model_timeout, tell);
+        timed(&mut timings.llm, reading).instrument(info_span!("llm")).await
     }
 
     async fn save_turn(&self, key: &SessionKey, session: &Loaded, turn: Turn, timings: &mut Timings) -> Saved {
@@ -267,26 +248,6 @@ impl Inner {
 enum Outcome {
     Answered(Box<ChatResponse>),
     Replayed(Box<Value>),
-}
-
-/// What the answerer is asked.
-fn model_question(request: &TurnRequest, history: &History, retrieved: &Retrieved) -> llm::Question {
-    llm::Question {
-        message: request.question.as_str().to_owned(),
-        standalone: retrieved.question.question.clone(),
-        history: history.messages.clone(),
-        sources: retrieved.sources.clone(),
-        closeness: retrieved.closeness,
-    }
-}
-
-/// What the model said.
-struct Answer {
-    /// Without markers that name no source.
-    text: String,
-    completion: Completion,
-    /// How many numbers of no source it cited.
-    removed_markers: usize,
 }
 
 /// On a blocking thread: comparing every cited sentence with its source is work, and the more the longer the answer.

@@ -10,7 +10,7 @@ use footnote_knowledge::options::{EmbeddingOptions, OpenAiOptions, StoreOptions}
 use footnote_knowledge::secret::Secret;
 
 pub use access::{AccessOptions, check_key};
-pub use eval::{EvalHistory, EvalMode, EvalOptions};
+pub use eval::{EvalHistory, EvalOptions};
 
 /// A hundred years: "for ever" in a number, which clocks can still add up.
 const MOST_SECONDS: u64 = 100 * 365 * 86_400;

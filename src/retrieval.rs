@@ -9,9 +9,7 @@ pub mod standalone;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use footnote_knowledge::collection::{
-    self, Candidate, ContextText, Filter, Hit, SearchMode, SearchQuery, SearchResult,
-};
+use footnote_knowledge::collection::{self, Candidate, Filter, Hit, SearchMode, SearchQuery, SearchResult};
 use footnote_knowledge::embedding::{self, Embedder};
 use tracing::{Instrument, info_span};
 
@@ -87,9 +85,11 @@ impl Retrieval {
         let question = standalone_question(message, &conversation::of_user(earlier));
         let context = Context::of(earlier, question.depends);
         let searched_for = question.search_text(message).to_owned();
+        let opened = self.library.open().await.map_err(Error::Library)?;
         let TimedSearch { result, embed, search } =
-            self.search_in_context(&searched_for, &context, filter, limit, mode).await?;
-        let closeness = if self.embeds_locally().await { closeness(&result) } else { None };
+            search_in_context(opened, &searched_for, &context, filter, limit, mode).await?;
+        // Cosines of other models are of another size.
+        let closeness = if matches!(*opened.embedder, Embedder::Local(_)) { closeness(&result) } else { None };
         let candidates = result.candidates;
         let sources = result.hits.into_iter().enumerate().map(|(index, hit)| source_document(index + 1, hit)).collect();
         Ok(Retrieved {
@@ -104,12 +104,6 @@ impl Retrieval {
         })
     }
 
-    /// Cosines of other models are of another size.
-    async fn embeds_locally(&self) -> bool {
-        let opened = self.library.open().await;
-        opened.is_ok_and(|opened| matches!(*opened.embedder, Embedder::Local(_)))
-    }
-
     /// Search alone, for `POST /search`.
     pub async fn search(
         &self,
@@ -118,39 +112,37 @@ impl Retrieval {
         limit: usize,
         mode: SearchMode,
     ) -> Result<TimedSearch, Error> {
-        self.search_in_context(text, &Context::default(), filter, limit, mode).await
-    }
-
-    async fn search_in_context(
-        &self,
-        text: &str,
-        context: &Context<'_>,
-        filter: &Filter,
-        limit: usize,
-        mode: SearchMode,
-    ) -> Result<TimedSearch, Error> {
         let opened = self.library.open().await.map_err(Error::Library)?;
-
-        let started = Instant::now();
-        let embedding = self.embed(opened, text, context).instrument(info_span!("embed")).await?;
-        let embed = started.elapsed();
-
-        let started = Instant::now();
-        let words: &[ContextText<'_>] = &context.words;
-        let query = SearchQuery { text, embedding: &embedding, context: words, filter, limit, mode };
-        let result = opened.collection.search(query).instrument(info_span!("search")).await.map_err(Error::Search)?;
-        Ok(TimedSearch { result, embed, search: started.elapsed() })
+        search_in_context(opened, text, &Context::default(), filter, limit, mode).await
     }
+}
 
-    /// The vector to search with. Question and context are embedded at the same time.
-    async fn embed(&self, opened: &Opened, text: &str, context: &Context<'_>) -> Result<Vec<f32>, Error> {
-        let Some((answer, weight)) = &context.answer else {
-            return opened.embedder.embed_query(text).await.map_err(Error::Embedding);
-        };
-        let texts = vec![text.to_owned(), answer.clone()];
-        let vectors = opened.embedder.embed_queries(texts).await.map_err(Error::Embedding)?;
-        Ok(context::towards(&vectors[0], &vectors[1], *weight))
-    }
+async fn search_in_context(
+    opened: &Opened,
+    text: &str,
+    context: &Context<'_>,
+    filter: &Filter,
+    limit: usize,
+    mode: SearchMode,
+) -> Result<TimedSearch, Error> {
+    let started = Instant::now();
+    let embedding = embed(opened, text, context).instrument(info_span!("embed")).await?;
+    let embed = started.elapsed();
+
+    let started = Instant::now();
+    let query = SearchQuery { text, embedding: &embedding, context: &context.words, filter, limit, mode };
+    let result = opened.collection.search(query).instrument(info_span!("search")).await.map_err(Error::Search)?;
+    Ok(TimedSearch { result, embed, search: started.elapsed() })
+}
+
+/// The vector to search with. Question and context are embedded at the same time.
+async fn embed(opened: &Opened, text: &str, context: &Context<'_>) -> Result<Vec<f32>, Error> {
+    let Some((answer, weight)) = &context.answer else {
+        return opened.embedder.embed_query(text).await.map_err(Error::Embedding);
+    };
+    let texts = vec![text.to_owned(), answer.clone()];
+    let vectors = opened.embedder.embed_queries(texts).await.map_err(Error::Embedding)?;
+    Ok(context::towards(&vectors[0], &vectors[1], *weight))
 }
 
 fn closeness(result: &SearchResult) -> Option<f32> {

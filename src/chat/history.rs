@@ -14,7 +14,7 @@ use crate::sessions::{self, Loaded, Message, Role};
 pub struct History {
     pub messages: Vec<llm::Message>,
     /// What retrieval looks at: further back than what is shown to a model.
-    earlier: Vec<llm::Message>,
+    earlier: Vec<Arc<Message>>,
     pub used: HistoryUse,
 }
 
@@ -47,20 +47,17 @@ impl History {
         let dropped = session.length.saturating_sub(used as u64);
         let unavailable = session.history == sessions::History::Unavailable;
         let looked_at = if limit > 0 { retrieval::MESSAGES_BACK } else { 0 };
-        let earlier = session.messages[session.messages.len().saturating_sub(looked_at)..]
-            .iter()
-            .map(|message| for_model(message))
-            .collect();
+        let earlier = session.messages[session.messages.len().saturating_sub(looked_at)..].to_vec();
         Self { messages, earlier, used: HistoryUse { used, dropped, unavailable } }
     }
 
     /// The conversation as retrieval looks at it.
     pub fn said(&self) -> Vec<Said<'_>> {
-        let said = |message: &'_ llm::Message| match message.role {
-            llm::Role::User => Speaker::User,
-            llm::Role::Assistant => Speaker::Assistant,
+        let by = |role| match role {
+            Role::User => Speaker::User,
+            Role::Assistant => Speaker::Assistant,
         };
-        self.earlier.iter().map(|message| Said { by: said(message), text: &message.content }).collect()
+        self.earlier.iter().map(|message| Said { by: by(message.role), text: &message.content }).collect()
     }
 }
 

@@ -20,7 +20,7 @@ pub struct EvalOptions {
 
     /// Rankings to search by
     #[arg(long, value_enum, value_name = "MODE", default_value = "hybrid")]
-    pub mode: EvalMode,
+    pub mode: SearchMode,
 
     /// What is done with the conversation before a question
     #[arg(long, value_enum, value_name = "WHAT", default_value = "auto")]
@@ -62,23 +62,6 @@ pub struct EvalOptions {
     pub openai: OpenAiOptions,
     #[command(flatten)]
     pub model: ModelOptions,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum EvalMode {
-    Dense,
-    Bm25,
-    Hybrid,
-}
-
-impl EvalMode {
-    pub fn search_mode(self) -> SearchMode {
-        match self {
-            Self::Dense => SearchMode::Dense,
-            Self::Bm25 => SearchMode::Bm25,
-            Self::Hybrid => SearchMode::Hybrid,
-        }
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

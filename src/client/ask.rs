@@ -71,7 +71,7 @@ fn explain(response: &Value, text: &str, sources: &[SourceDocument]) {
     }
 }
 
-/// `[1] title   1  1.62   3 0.512   1 7.31   below_limit`
+/// `[1]   1  1.62   3 0.512   1 7.31   below_limit`
 fn show_candidate(candidate: &Value, sources: &[SourceDocument]) {
     let id = candidate["chunk_id"].as_str().unwrap_or_default();
     let source = sources.iter().find(|source| source.id.to_string() == id);

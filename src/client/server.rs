@@ -47,13 +47,7 @@ impl Server {
 
     /// Whether a server is there and lets us in.
     pub(super) async fn check(&self) -> anyhow::Result<()> {
-        let response = self.request(Method::GET, "/readyz").send().await;
-        let response = response.with_context(|| {
-            format!(
-                "there is no server at {}; start one with `footnote serve`, or name it with --server",
-                self.base_url
-            )
-        })?;
+        let response = self.reach(self.request(Method::GET, "/readyz")).await?;
         // Not ready is still a server that answers, and each question tells what it lacks.
         if response.status().is_client_error() { Err(problem(response).await) } else { Ok(()) }
     }
@@ -81,12 +75,7 @@ impl Server {
         explain: bool,
     ) -> anyhow::Result<Value> {
         let body = json!({"message": question, "user_id": user_id, "stream": false, "explain": explain});
-        let response = self.request(Method::POST, "/chat").json(&body).send().await.with_context(|| {
-            format!(
-                "there is no server at {}; start one with `footnote serve`, or name it with --server",
-                self.base_url
-            )
-        })?;
+        let response = self.reach(self.request(Method::POST, "/chat").json(&body)).await?;
         if !response.status().is_success() {
             return Err(problem(response).await);
         }
@@ -105,6 +94,12 @@ impl Server {
         let body: Value = response.json().await.unwrap_or_default();
         // A conversation that was never begun is as forgotten as can be.
         if body["code"] == "not_found" { Ok(()) } else { Err(refusal(status, &body)) }
+    }
+
+    /// The first request of a command: there may be no server at all.
+    async fn reach(&self, request: RequestBuilder) -> anyhow::Result<Response> {
+        let advice = "start one with `footnote serve`, or name it with --server";
+        request.send().await.with_context(|| format!("there is no server at {}; {advice}", self.base_url))
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {

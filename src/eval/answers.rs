@@ -2,20 +2,19 @@
 //! they abstain where they should and only there.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 
 use super::dataset::Question;
 use super::passages::{QUESTIONS_AT_ONCE, retrieve};
 use super::progress::Progress;
-use super::statistics::area_under_curve;
-use crate::chat::citations;
+use super::statistics::{area_under_curve, median};
+use crate::chat::answer::Answer;
+use crate::chat::{self, citations};
 use crate::cli::EvalOptions;
-use crate::llm::{self, Answerer, Event};
+use crate::llm::Answerer;
 use crate::retrieval::Retrieval;
 use crate::text::markers::markers;
 
@@ -107,24 +106,10 @@ async fn answer(
     options: &EvalOptions,
 ) -> anyhow::Result<Answered> {
     let mut retrieved = retrieve(retrieval, question, options, usize::try_from(options.top_k)?).await?;
-    let asked = llm::Question {
-        message: question.text.clone(),
-        standalone: retrieved.question.question.clone(),
-        history: Vec::new(),
-        sources: retrieved.sources.clone(),
-        closeness: retrieved.closeness,
-    };
+    let asked = chat::answer::question(&question.text, Vec::new(), &retrieved);
+    let patience = Duration::from_secs(options.model.model_timeout);
     let started = Instant::now();
-    let mut events = answerer.answer(asked, started + Duration::from_secs(options.model.model_timeout)).await?;
-    let mut text = String::new();
-    let mut completion = None;
-    while let Some(event) = events.try_next().await? {
-        match event {
-            Event::Delta(delta) => text.push_str(&delta),
-            Event::Done(done) => completion = Some(done),
-        }
-    }
-    let completion = completion.context("the answer ended without its last event")?;
+    let Answer { text, completion, .. } = Answer::read(answerer, asked, patience, drop).await?;
     let checked = citations::check(&text, &mut retrieved.sources);
     let kind = match question.answerable {
         _ if !related => Kind::Unrelated,
@@ -177,8 +162,6 @@ impl Answers {
         let verified: usize = answered.iter().map(|answer| answer.verified).sum();
         let said: Vec<f64> =
             of(Kind::Answerable).filter(|answer| !answer.abstained).map(|answer| answer.cited as f64).collect();
-        let mut times: Vec<f64> = answered.iter().map(|answer| answer.answer_ms).collect();
-        times.sort_by(f64::total_cmp);
         Self {
             answerable: of(Kind::Answerable).count(),
             unanswerable: of(Kind::Unanswerable).count(),
@@ -197,7 +180,7 @@ impl Answers {
             ]),
             verified: (cited > 0).then(|| verified as f64 / cited as f64),
             mean_sentences: (!said.is_empty()).then(|| said.iter().sum::<f64>() / said.len() as f64),
-            answer_ms_p50: times.get(times.len() / 2).copied().unwrap_or_default(),
+            answer_ms_p50: median(answered.iter().map(|answer| answer.answer_ms)),
         }
     }
 

@@ -45,9 +45,9 @@ pub(super) async fn rank(
     let mut progress = Progress::new("searching", questions.len());
     let mut rankings = Vec::with_capacity(questions.len());
     let mut found = stream::iter(questions.iter().copied())
-        .map(|question| async move { Ok((question, retrieve(retrieval, question, options, DEPTH).await?)) })
+        .map(|question| async move { anyhow::Ok((question, retrieve(retrieval, question, options, DEPTH).await?)) })
         .buffered(QUESTIONS_AT_ONCE);
-    while let Some((question, retrieved)) = found.try_next().await.map_err(|error: anyhow::Error| error)? {
+    while let Some((question, retrieved)) = found.try_next().await? {
         rankings.push(ranking(corpus, question, &retrieved));
         progress.advance(1);
     }
@@ -70,13 +70,8 @@ pub(super) async fn retrieve(
         EvalHistory::Auto => question.history.iter().filter_map(said).collect(),
         EvalHistory::None | EvalHistory::Last | EvalHistory::All => Vec::new(),
     };
-    let request = Request {
-        message: &message,
-        earlier: &earlier,
-        filter: &Default::default(),
-        limit,
-        mode: options.mode.search_mode(),
-    };
+    let request =
+        Request { message: &message, earlier: &earlier, filter: &Default::default(), limit, mode: options.mode };
     Ok(retrieval.retrieve(request).await?)
 }
 

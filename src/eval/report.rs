@@ -10,7 +10,7 @@ use super::answers::{Answered, Answers};
 use super::dataset::Dataset;
 use super::metrics::Metrics;
 use super::passages::Ranking;
-use super::statistics::{Paired, interval, paired};
+use super::statistics::{Paired, interval, median, paired};
 use crate::cli::EvalOptions;
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -129,10 +129,4 @@ fn print_question(ranking: &Ranking) {
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or_default()
 }

@@ -84,6 +84,13 @@ pub(super) fn area_under_curve(positive: &[f64], negative: &[f64]) -> Option<f64
     Some(wins / (positive.len() * negative.len()) as f64)
 }
 
+/// The upper of the middle two where their number is even; 0 of none.
+pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
 /// SplitMix64 (Steele, Lea and Flood, 2014) from a fixed seed: two runs over the same answers report the same.
 struct Random(u64);
 

@@ -80,6 +80,9 @@ impl Claim {
 
     /// A name may stand anywhere in the passage, in its heading or title: the quote may call it "it".
     fn names_occur_in(&self, passage: &SourceDocument) -> bool {
+        if self.names.is_empty() {
+            return true;
+        }
         let heading = passage.heading.as_deref().unwrap_or_default();
         let said = [passage.text.as_str(), heading, &passage.title].map(content_stems).concat();
         self.names.iter().all(|name| said.contains(name))

@@ -1,0 +1,61 @@
+//! A question put to an answerer and the answer read to its end, as a turn does it and `footnote eval` measures it.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use tokio::time::Instant;
+
+use crate::llm::{self, Answerer, Completion};
+use crate::retrieval::Retrieved;
+use crate::text::marker_filter::MarkerFilter;
+
+/// What was answered.
+pub struct Answer {
+    /// Without markers that name no source.
+    pub text: String,
+    pub completion: Completion,
+    /// How many numbers of no source it cited.
+    pub removed_markers: usize,
+}
+
+/// What an answerer is asked once passages are found.
+pub fn question(message: &str, history: Vec<llm::Message>, retrieved: &Retrieved) -> llm::Question {
+    llm::Question {
+        message: message.to_owned(),
+        standalone: retrieved.question.question.clone(),
+        history,
+        sources: retrieved.sources.clone(),
+        closeness: retrieved.closeness,
+    }
+}
+
+impl Answer {
+    /// `show` is given the pieces as they come, each marker once it is whole and names a source.
+    pub async fn read(
+        answerer: &Answerer,
+        question: llm::Question,
+        patience: Duration,
+        mut show: impl FnMut(String),
+    ) -> Result<Self, llm::Error> {
+        let mut markers = MarkerFilter::new(question.sources.len());
+        let mut text = String::new();
+        let mut take = |piece: String| {
+            if !piece.is_empty() {
+                text.push_str(&piece);
+                show(piece);
+            }
+        };
+        let mut events = answerer.answer(question, Instant::now() + patience).await?;
+        while let Some(event) = events.next().await {
+            match event? {
+                llm::Event::Delta(delta) => take(markers.push(&delta)),
+                llm::Event::Done(completion) => {
+                    let (rest, removed_markers) = markers.finish();
+                    take(rest);
+                    return Ok(Self { text, completion, removed_markers });
+                }
+            }
+        }
+        Err(llm::Error::Interrupted("the answer ended without its last event".into()))
+    }
+}
