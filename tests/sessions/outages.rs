@@ -286,7 +286,8 @@ async fn memory_for_waiting_turns_is_bounded() {
 #[tokio::test]
 async fn a_turn_that_waited_longer_than_its_session_lives_is_not_saved() {
     let mut server = RedisServer::start();
-    let ttl = Duration::from_secs(2);
+    // The second turn has to be in Redis, and read, within it: time for a server to start and to be found again.
+    let ttl = Duration::from_secs(6);
     let mut options = SessionOptions::new(redis_at(&server.url(), DEADLINE));
     options.ttl = Some(ttl);
     let sessions = Sessions::open(options).await.unwrap();
