@@ -166,15 +166,13 @@ async fn load(server: &Server, clients: usize) {
 async fn first_delta(server: &Server, model: &ModelServer) {
     let client = Client::new();
     let mut taken = Vec::new();
-    for _ in 0..200 {
+    let asked_before = model.requests().len();
+    for number in 1..=200 {
         let (words, live) = Reply::live();
-        let asked = model.requests().len();
         model.then(live);
         let body = json!({"user_id": "streamer", "message": "What is machine learning?", "stream": true});
         let response = client.post(format!("{}/chat", server.url)).json(&body).send().await.unwrap();
-        while model.requests().len() == asked {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        model.received(asked_before + number).await;
         let mut stream = response.bytes_stream();
         let mut heard = String::new();
         let spoken = Instant::now();

@@ -15,6 +15,7 @@ use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::serve::ListenerExt;
 use axum::{Json, Router};
 use futures::stream::{self, BoxStream};
 use futures::{Stream, StreamExt};
@@ -126,6 +127,8 @@ impl ModelServer {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         runtime.spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
+            // As model servers do: without it a word waits up to 40 ms for the receipt of the one before.
+            let listener = listener.tap_io(|stream| stream.set_nodelay(true).expect("a socket option"));
             let service = router.into_make_service_with_connect_info::<SocketAddr>();
             axum::serve(listener, service).await.expect("the model server runs");
         });
