@@ -137,12 +137,12 @@ async fn search_in_context(
 
 /// The vector to search with. Question and context are embedded at the same time.
 async fn embed(opened: &Opened, text: &str, context: &Context<'_>) -> Result<Vec<f32>, Error> {
-    let Some((answer, weight)) = &context.answer else {
+    let Some(answer) = &context.answer else {
         return opened.embedder.embed_query(text).await.map_err(Error::Embedding);
     };
     let texts = vec![text.to_owned(), answer.clone()];
     let vectors = opened.embedder.embed_queries(texts).await.map_err(Error::Embedding)?;
-    Ok(context::towards(&vectors[0], &vectors[1], *weight))
+    Ok(context::towards_answer(&vectors[0], &vectors[1]))
 }
 
 fn closeness(result: &SearchResult) -> Option<f32> {

@@ -19,6 +19,8 @@ pub(super) struct Dependence {
     says_nothing_itself: bool,
     /// "In winter?": only the circumstances of a question.
     only_circumstances: bool,
+    /// "Great, and …": an answer to the answer.
+    acknowledges: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -46,6 +48,7 @@ impl Dependence {
             connective: asks_instead(&words) || (begins_with_connective(&words) && own <= FEW_CONTENT_WORDS),
             says_nothing_itself: own == 0 && !words.is_empty(),
             only_circumstances: begins_with_preposition && own <= FEW_CONTENT_WORDS && words.len() <= 4,
+            acknowledges: acknowledges(&words),
         }
     }
 
@@ -59,6 +62,7 @@ impl Dependence {
             (self.connective, "it continues the question before"),
             (self.says_nothing_itself, SAYS_NOTHING_ITSELF),
             (self.only_circumstances, "it gives only the circumstances of a question"),
+            (self.acknowledges, "it takes up the answer before"),
         ];
         signs.into_iter().filter(|(found, _)| *found).map(|(_, reason)| reason).collect()
     }
@@ -79,11 +83,15 @@ impl Dependence {
     }
 }
 
-/// The beginning of a message without "and", "but", "or" in front.
+/// The beginning of a message without "and", "but", "great" in front.
 pub(super) fn without_connective(begun: &str) -> &str {
     let words = words_of(begun);
-    let connectives = words.iter().take_while(|word| CONNECTIVES.contains(&word.lower.as_str())).count();
-    match words.get(connectives) {
+    let acknowledged = acknowledges(&words);
+    let leads_over = |word: &&Word| {
+        let lower = word.lower.as_str();
+        CONNECTIVES.contains(&lower) || (acknowledged && ACKNOWLEDGEMENTS.contains(&lower))
+    };
+    match words.get(words.iter().take_while(leads_over).count()) {
         Some(first) => &begun[first.span.start..],
         None => "",
     }
@@ -107,10 +115,22 @@ const POSSESSIVES: [&str; 5] = ["its", "their", "his", "her", "theirs"];
 const DEMONSTRATIVES: [&str; 4] = ["this", "that", "these", "those"];
 
 /// Words after which "that" points at something instead of beginning a clause.
-const BEFORE_POINTING_THAT: [&str; 22] = [
-    "is", "was", "are", "does", "did", "do", "can", "could", "will", "would", "should", "about", "of", "for", "with",
-    "like", "than", "after", "before", "at", "by", "to",
+const BEFORE_POINTING_THAT: [&str; 26] = [
+    "if", "whether", "when", "because", "is", "was", "are", "does", "did", "do", "can", "could", "will", "would",
+    "should", "about", "of", "for", "with", "like", "than", "after", "before", "at", "by", "to",
 ];
+
+/// Beside these "there" says that something exists; elsewhere it points at a place.
+const BE: [&str; 6] = ["is", "are", "was", "were", "be", "been"];
+
+/// What people say to an answer before they ask on.
+const ACKNOWLEDGEMENTS: [&str; 15] = [
+    "ok", "okay", "alright", "thanks", "great", "perfect", "awesome", "cool", "nice", "good", "fine", "yes", "yeah",
+    "no", "sure",
+];
+
+/// Sounds between words, mostly in what was dictated.
+const FILLERS: [&str; 10] = ["uh", "um", "umm", "ummm", "hm", "hmm", "oh", "ah", "er", "hh"];
 
 /// What begins a new clause, besides punctuation.
 const CLAUSE_BEGINNINGS: [&str; 10] = ["and", "but", "or", "if", "when", "because", "while", "although", "since", "so"];
@@ -147,7 +167,7 @@ static GENERIC: LazyLock<HashSet<String>> = LazyLock::new(|| {
      price time thing part point information info summary summarize word sentence mean explain elaborate show say know think \
      want need like work use go continue repeat happen help add long short old far often big large high tall good bad sure \
      really correct true right wrong exactly important matter simple simply next previous first second third last whole yes yeah \
-     ok okay two three various different same specific possible available best better"
+     ok okay two three various different same specific possible available best better great perfect awesome cool nice fine alright"
         .split_whitespace()
         .map(stem)
         .collect()
@@ -180,13 +200,30 @@ fn words_of(message: &str) -> Vec<Word> {
     let capitals_count = message.contains(char::is_lowercase);
     let mut end_of_previous = 0;
     let words = message.unicode_word_indices().map(|(start, word)| {
+        let word = without_contracted_verb(word);
         let span = start..start + word.len();
         let between = &message[std::mem::replace(&mut end_of_previous, span.end)..start];
         let after_punctuation = between.contains([',', ';', ':', '.', '?', '!', '(', '—', '–']);
         let is_name_like_a_pronoun = capitals_count && word == NAME_LIKE_A_PRONOUN;
         Word { lower: word.to_lowercase().replace('’', "'"), span, after_punctuation, is_name_like_a_pronoun }
     });
-    words.collect()
+    words.filter(|word| !FILLERS.contains(&word.lower.as_str())).collect()
+}
+
+/// "it" of "it's", "that" of "that's".
+fn without_contracted_verb(word: &str) -> &str {
+    let Some((first, _)) = word.split_once(['\'', '’']) else { return word };
+    let lower = first.to_lowercase();
+    let contracted = PRONOUNS.contains(&lower.as_str()) || DEMONSTRATIVES.contains(&lower.as_str());
+    if contracted { first } else { word }
+}
+
+fn acknowledges(words: &[Word]) -> bool {
+    let is_acknowledgement = |word: &Word| ACKNOWLEDGEMENTS.contains(&word.lower.as_str());
+    let [first, next, ..] = words else { return false };
+    // "Great Britain", "No code tools": a word of a name.
+    let leads_over = next.after_punctuation || next.is_function_word() || is_acknowledgement(next);
+    is_acknowledgement(first) && leads_over && !words.iter().all(is_acknowledgement)
 }
 
 fn begins_with_connective(words: &[Word]) -> bool {
@@ -223,6 +260,9 @@ fn unnamed_mention(words: &[Word]) -> Option<Mention> {
         if DEMONSTRATIVES.contains(&lower) && !named_in_earlier_clause && points(words, index) {
             return mention(false, !before_noun || is_predicate(words, index));
         }
+        if lower == "there" && !named_in_earlier_clause && is_a_place(words, index) {
+            return mention(false, false);
+        }
         if is_elliptic_noun(words, index) {
             return mention(false, false);
         }
@@ -242,6 +282,12 @@ fn points(words: &[Word], index: usize) -> bool {
         "that" => next.is_none() || previous.is_none_or(|previous| BEFORE_POINTING_THAT.contains(&previous)),
         _ => true,
     }
+}
+
+/// "Can I park there?", but not "Is there a limit?".
+fn is_a_place(words: &[Word], index: usize) -> bool {
+    let is_be = |index: usize| words.get(index).is_some_and(|word| BE.contains(&word.lower.as_str()));
+    !is_be(index + 1) && !index.checked_sub(1).is_some_and(is_be)
 }
 
 /// Whether the one word behind a demonstrative is said of it: "Is that safe?".

@@ -18,6 +18,8 @@ fn a_pronoun_is_replaced_by_what_the_question_before_is_about() {
         ("Tell me about Redis.", "Is that safe?", "Is Redis safe?"),
         ("How does the journal work?", "Who writes it?", "Who writes the journal?"),
         ("What does overfitting mean?", "But why does it happen", "why does overfitting happen"),
+        ("What is Redis?", "Great, and why is it fast?", "why is Redis fast?"),
+        ("What is Redis?", "Do you know if it's fast?", "Do you know if Redis's fast?"),
         ("What is the default TTL of a session?", "Can I change it?", "Can I change the default TTL of a session?"),
         ("What are embeddings?", "How are they stored in Qdrant?", "How are embeddings stored in Qdrant?"),
         ("Explain BM25", "How does it weigh rare words, and why?", "How does BM25 weigh rare words, and why?"),
@@ -41,6 +43,10 @@ fn where_nothing_can_be_replaced_safely_the_question_before_is_put_in_front() {
         ("Does the library open on Sunday?", "In winter?"),
         ("How long is the warranty?", "What about repairs?"),
         ("How much leave do employees get?", "and contractors?"),
+        ("What is the opening time of the library?", "Can I park my bike there?"),
+        ("Which hotel has a pool?", "Do you know whether that's a good place for kids?"),
+        ("Which hotel has a pool?", "Great, is breakfast served?"),
+        ("Which hotel has a pool?", "ok um do guests get towels"),
     ];
     for (previous, message) in cases {
         assert_eq!(ask(&[previous], message), format!("{previous} {message}"));
@@ -89,6 +95,12 @@ fn a_message_that_stands_alone_is_not_touched() {
         "How do I contact IT?",
         "What does the IT department do?",
         "Thank you!",
+        "Great, thanks!",
+        "Great Britain's highest mountain",
+        "No code tools",
+        "Is there a limit on uploads?",
+        "What is Oslo known for, and can one swim there?",
+        "Which tool that's free reads PDF?",
         "机器学习是什么?",
         "",
     ];
@@ -125,6 +137,7 @@ fn every_dependence_has_a_reason() {
     assert_eq!(reasons("and Qdrant?"), ["it continues the question before"]);
     assert_eq!(reasons("Why?"), ["it has no words of its own to search for"]);
     assert_eq!(reasons("In production?"), ["it gives only the circumstances of a question"]);
+    assert_eq!(reasons("Okay, is a cluster supported?"), ["it takes up the answer before"]);
 }
 
 #[test]
