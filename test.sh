@@ -23,6 +23,7 @@ install_missing() {
     command -v curl > /dev/null || packages+=(curl)
     command -v cc > /dev/null || packages+=(gcc libc6-dev)
     command -v c++ > /dev/null || packages+=(g++)
+    command -v make > /dev/null || packages+=(make)
     [ ${#packages[@]} -eq 0 ] && return
     if ! command -v apt-get > /dev/null; then
         echo "missing: ${packages[*]}; install them and run this again" >&2

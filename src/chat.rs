@@ -149,6 +149,9 @@ impl Inner {
     }
 
     /// The flow of one turn. A turn that fails at any step before the last leaves no trace in the session.
+    ///
+    /// The steps are boxed: a turn waits for its model most of the time, and should not be as large then as its largest
+    /// step.
     async fn turn(
         &self,
         request: &TurnRequest,
@@ -164,7 +167,12 @@ impl Inner {
         let user_id = request.session.id().to_owned();
         let _ = events.send(TurnEvent::Sources { user_id, source_documents: retrieved.sources.clone() });
         let question = answer::question(request.question.as_str(), history.messages.clone(), &retrieved);
-        let explanation = request.explain.then(|| Explanation::of(&retrieved, self.answerer.prompt(&question)));
+        // Hundreds of them, which nobody needs while a model answers.
+        let candidates = std::mem::take(&mut retrieved.candidates);
+        let explanation = request.explain.then(|| {
+            let prompt = self.answerer.prompt(&question);
+            Explanation::of(&retrieved, candidates, prompt)
+        });
         let answer = self.ask_model(question, events, &mut timings).await?;
         let checked = check_citations(&answer, &mut retrieved).await;
 
@@ -203,7 +211,7 @@ impl Inner {
     }
 
     async fn load_session(&self, session: &SessionKey, timings: &mut Timings) -> Loaded {
-        timed(&mut timings.session, self.sessions.load(session)).instrument(info_span!("session")).await
+        timed(&mut timings.session, Box::pin(self.sessions.load(session))).instrument(info_span!("session")).await
     }
 
     async fn retrieve(
@@ -219,7 +227,7 @@ impl Inner {
             limit: request.top_k.get(),
             mode: SearchMode::Hybrid,
         };
-        let retrieved = self.retrieval.retrieve(wanted).instrument(info_span!("retrieve")).await?;
+        let retrieved = Box::pin(self.retrieval.retrieve(wanted)).instrument(info_span!("retrieve")).await?;
         timings.embed = milliseconds(retrieved.embed);
         timings.search = milliseconds(retrieved.search);
         Ok(retrieved)
@@ -240,7 +248,8 @@ impl Inner {
     }
 
     async fn save_turn(&self, key: &SessionKey, session: &Loaded, turn: Turn, timings: &mut Timings) -> Saved {
-        timed(&mut timings.save, self.sessions.append(key, session.seen, turn)).instrument(info_span!("save")).await
+        let appending = Box::pin(self.sessions.append(key, session.seen, turn));
+        timed(&mut timings.save, appending).instrument(info_span!("save")).await
     }
 }
 

@@ -8,6 +8,11 @@ use footnote::cli::{Cli, Command, ServeOptions, SessionsCommand};
 use footnote::{client, doctor, eval, session_files, signals, telemetry, welcome};
 use footnote_knowledge::{options, tls};
 
+// The manifest tells why.
+#[cfg(not(target_env = "msvc"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let cli: Cli = options::parse();
     tls::choose_library();

@@ -45,7 +45,8 @@ impl Answer {
                 show(piece);
             }
         };
-        let mut events = answerer.answer(question, Instant::now() + patience).await?;
+        // Boxed, since what it takes to begin an answer is not needed while it is read.
+        let mut events = Box::pin(answerer.answer(question, Instant::now() + patience)).await?;
         while let Some(event) = events.next().await {
             match event? {
                 llm::Event::Delta(delta) => take(markers.push(&delta)),

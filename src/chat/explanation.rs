@@ -23,13 +23,13 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    pub(super) fn of(retrieved: &Retrieved, prompt: Option<Prompt>) -> Self {
+    pub(super) fn of(retrieved: &Retrieved, candidates: Vec<Candidate>, prompt: Option<Prompt>) -> Self {
         Self {
             depends: retrieved.question.depends,
             reasons: retrieved.question.reasons.clone(),
             searched_for: retrieved.searched_for.clone(),
             messages_in_context: retrieved.messages_in_context,
-            candidates: retrieved.candidates.clone(),
+            candidates,
             prompt,
         }
     }
