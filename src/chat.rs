@@ -223,9 +223,12 @@ impl Inner {
         let wanted = retrieval::Request {
             message: request.question.as_str(),
             earlier: &history.said(),
-            filter: &request.filter,
-            limit: request.top_k.get(),
-            mode: SearchMode::Hybrid,
+            wanted: retrieval::Wanted {
+                filter: &request.filter,
+                limit: request.top_k.get(),
+                mode: SearchMode::Hybrid,
+                selection: request.selection,
+            },
         };
         let retrieved = Box::pin(self.retrieval.retrieve(wanted)).instrument(info_span!("retrieve")).await?;
         timings.embed = milliseconds(retrieved.embed);

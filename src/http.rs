@@ -11,6 +11,7 @@ mod observe;
 mod path;
 mod patience;
 mod search;
+mod selection;
 mod sessions;
 
 use axum::Router;

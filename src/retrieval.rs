@@ -4,12 +4,13 @@
 
 mod context;
 mod conversation;
+mod neighbours;
 pub mod standalone;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use footnote_knowledge::collection::{self, Candidate, Filter, Hit, SearchMode, SearchQuery, SearchResult};
+use footnote_knowledge::collection::{self, Candidate, Filter, Hit, SearchMode, SearchQuery, SearchResult, Selection};
 use footnote_knowledge::embedding::{self, Embedder};
 use tracing::{Instrument, info_span};
 
@@ -31,9 +32,16 @@ pub struct Request<'a> {
     pub message: &'a str,
     /// The conversation before it, oldest first.
     pub earlier: &'a [Said<'a>],
+    pub wanted: Wanted<'a>,
+}
+
+/// Which passages are wanted, whatever the question.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
     pub filter: &'a Filter,
     pub limit: usize,
     pub mode: SearchMode,
+    pub selection: Selection,
 }
 
 /// How many earlier messages, at most, retrieval looks at: what is further back is about something else.
@@ -80,18 +88,17 @@ impl Retrieval {
 
     /// The passages for a message in the light of what was said before.
     pub async fn retrieve(&self, request: Request<'_>) -> Result<Retrieved, Error> {
-        let Request { message, earlier, filter, limit, mode } = request;
+        let Request { message, earlier, wanted } = request;
         let earlier = &earlier[earlier.len().saturating_sub(MESSAGES_BACK)..];
         let question = standalone_question(message, &conversation::of_user(earlier));
         let context = Context::of(earlier, question.depends);
         let searched_for = question.search_text(message).to_owned();
         let opened = self.library.open().await.map_err(Error::Library)?;
-        let TimedSearch { result, embed, search } =
-            search_in_context(opened, &searched_for, &context, filter, limit, mode).await?;
+        let TimedSearch { result, embed, search } = search_in_context(opened, &searched_for, &context, wanted).await?;
         // Cosines of other models are of another size.
         let closeness = if matches!(*opened.embedder, Embedder::Local(_)) { closeness(&result) } else { None };
         let candidates = result.candidates;
-        let sources = result.hits.into_iter().enumerate().map(|(index, hit)| source_document(index + 1, hit)).collect();
+        let sources = source_documents(result.hits);
         Ok(Retrieved {
             question,
             searched_for,
@@ -105,15 +112,9 @@ impl Retrieval {
     }
 
     /// Search alone, for `POST /search`.
-    pub async fn search(
-        &self,
-        text: &str,
-        filter: &Filter,
-        limit: usize,
-        mode: SearchMode,
-    ) -> Result<TimedSearch, Error> {
+    pub async fn search(&self, text: &str, wanted: Wanted<'_>) -> Result<TimedSearch, Error> {
         let opened = self.library.open().await.map_err(Error::Library)?;
-        search_in_context(opened, text, &Context::default(), filter, limit, mode).await
+        search_in_context(opened, text, &Context::default(), wanted).await
     }
 }
 
@@ -121,16 +122,15 @@ async fn search_in_context(
     opened: &Opened,
     text: &str,
     context: &Context<'_>,
-    filter: &Filter,
-    limit: usize,
-    mode: SearchMode,
+    wanted: Wanted<'_>,
 ) -> Result<TimedSearch, Error> {
     let started = Instant::now();
     let embedding = embed(opened, text, context).instrument(info_span!("embed")).await?;
     let embed = started.elapsed();
 
     let started = Instant::now();
-    let query = SearchQuery { text, embedding: &embedding, context: &context.words, filter, limit, mode };
+    let Wanted { filter, limit, mode, selection } = wanted;
+    let query = SearchQuery { text, embedding: &embedding, context: &context.words, filter, limit, mode, selection };
     let result = opened.collection.search(query).instrument(info_span!("search")).await.map_err(Error::Search)?;
     Ok(TimedSearch { result, embed, search: started.elapsed() })
 }
@@ -150,8 +150,12 @@ fn closeness(result: &SearchResult) -> Option<f32> {
     cosines.max_by(f32::total_cmp)
 }
 
-/// The passage as clients see it, as number `n`.
-pub fn source_document(n: usize, hit: Hit) -> SourceDocument {
+/// The passages as clients see them, numbered from 1; neighbours in one document are one.
+pub fn source_documents(hits: Vec<Hit>) -> Vec<SourceDocument> {
+    neighbours::joined(hits).into_iter().zip(1..).map(|(hit, n)| source_document(n, hit)).collect()
+}
+
+fn source_document(n: usize, hit: Hit) -> SourceDocument {
     let Hit { chunk, score, .. } = hit;
     SourceDocument {
         n,

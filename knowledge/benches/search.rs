@@ -69,7 +69,15 @@ async fn measure(chunks: usize) {
         let mut times = Vec::with_capacity(SEARCHES);
         for _ in 0..SEARCHES {
             let (text, embedding) = (random.words(8), random.vector());
-            let query = SearchQuery { text: &text, embedding: &embedding, context: &[], filter, limit: 8, mode };
+            let query = SearchQuery {
+                text: &text,
+                embedding: &embedding,
+                context: &[],
+                filter,
+                limit: 8,
+                mode,
+                selection: Default::default(),
+            };
             let began = Instant::now();
             let found = collection.search(query).await.expect("a search");
             times.push(began.elapsed());
@@ -116,6 +124,7 @@ async fn measure_opening(folder: &Path, name: &str) {
             filter: &all,
             limit: 8,
             mode: SearchMode::Hybrid,
+            selection: Default::default(),
         };
         collection.search(query).await.expect("a search");
     }

@@ -13,6 +13,7 @@ mod payload;
 mod replace;
 mod roots;
 mod search;
+mod selection;
 mod sweep;
 mod versions;
 
@@ -27,6 +28,7 @@ pub use fingerprint::{Fingerprint, embedded_text};
 pub use fusion::Ranked;
 pub use listing::Page;
 pub use search::{Candidate, ContextText, Dropped, Hit, SearchMode, SearchQuery, SearchResult};
+pub use selection::Selection;
 pub use sweep::{OLD_VERSIONS_STAY, ORPHANS_STAY, Swept};
 
 use crate::embedding::EmbeddingIdentity;

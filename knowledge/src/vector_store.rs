@@ -12,6 +12,7 @@ mod error;
 mod point;
 mod qdrant;
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use serde_json::Value;
@@ -120,6 +121,11 @@ impl VectorStore {
         fields: Fields<'_>,
     ) -> Result<Vec<StoredPoint>, Error> {
         delegate!(self, retrieve(collection, ids, fields))
+    }
+
+    /// The dense vectors of those of these points that have one, at unit length.
+    pub async fn dense_vectors(&self, collection: &str, ids: &[Uuid]) -> Result<HashMap<Uuid, Vec<f32>>, Error> {
+        delegate!(self, dense_vectors(collection, ids))
     }
 
     /// Up to `limit` matching points in the order of their ids, beginning with id `from`.

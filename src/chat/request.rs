@@ -1,6 +1,6 @@
 //! What a client asks for in one turn, once it is known to be valid.
 
-use footnote_knowledge::collection::Filter;
+use footnote_knowledge::collection::{Filter, Selection};
 
 use crate::sessions::{IdempotentRequest, SessionKey};
 
@@ -71,6 +71,7 @@ pub struct TurnRequest {
     pub use_history: bool,
     pub top_k: TopK,
     pub filter: Filter,
+    pub selection: Selection,
     /// Set if the client may send this request more than once and wants it answered once.
     pub idempotency: Option<IdempotentRequest>,
     /// Whether the response tells what led to it.

@@ -8,7 +8,7 @@ use super::dataset::{Message, Question};
 use super::metrics::{DEPTH, Metrics};
 use super::progress::Progress;
 use crate::cli::{EvalHistory, EvalOptions};
-use crate::retrieval::{Request, Retrieval, Retrieved, Said, Speaker};
+use crate::retrieval::{Request, Retrieval, Retrieved, Said, Speaker, Wanted};
 use crate::source_document::SourceDocument;
 
 /// As many as the cores of a small machine; the embedder has a queue of its own.
@@ -70,8 +70,8 @@ pub(super) async fn retrieve(
         EvalHistory::Auto => question.history.iter().filter_map(said).collect(),
         EvalHistory::None | EvalHistory::Last | EvalHistory::All => Vec::new(),
     };
-    let request =
-        Request { message: &message, earlier: &earlier, filter: &Default::default(), limit, mode: options.mode };
+    let wanted = Wanted { filter: &Default::default(), limit, mode: options.mode, selection: Default::default() };
+    let request = Request { message: &message, earlier: &earlier, wanted };
     Ok(retrieval.retrieve(request).await?)
 }
 

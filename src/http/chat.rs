@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::body::{JsonBody, JsonObject};
 use super::error::ApiError;
 use super::observe::ObservedRequest;
-use super::{AppState, path};
+use super::{AppState, path, selection};
 use crate::chat::{Question, TopK, TurnEvent, TurnRequest};
 use crate::sessions::{IdempotencyKey, IdempotentRequest};
 
@@ -40,6 +40,10 @@ pub(super) struct ChatBody {
     top_k: Option<usize>,
     #[serde(default)]
     filter: Option<JsonObject<Filter>>,
+    #[serde(default)]
+    score_threshold: Option<f32>,
+    #[serde(default)]
+    mmr: Option<f32>,
     #[serde(default)]
     explain: bool,
 }
@@ -62,6 +66,7 @@ impl ChatBody {
                 .map_err(|error| invalid("top_k", &error))?
                 .unwrap_or_default(),
             filter: self.filter.map(|JsonObject(filter)| filter).unwrap_or_default(),
+            selection: selection::parse(self.score_threshold, self.mmr)?,
             idempotency,
             explain: self.explain,
         })
@@ -81,9 +86,9 @@ impl ChatBody {
 
     /// Of all that makes the answer: whether it is streamed or explained does not.
     fn digest(&self) -> String {
-        let Self { message, user_id, stream: _, use_history, top_k, filter, explain: _ } = self;
+        let Self { message, user_id, stream: _, use_history, top_k, filter, score_threshold, mmr, explain: _ } = self;
         let filter = filter.as_ref().map(|JsonObject(filter)| filter);
-        let parts = json!([message, user_id, use_history, top_k, filter]);
+        let parts = json!([message, user_id, use_history, top_k, filter, score_threshold, mmr]);
         Uuid::new_v5(&Uuid::NAMESPACE_OID, parts.to_string().as_bytes()).to_string()
     }
 }

@@ -2,14 +2,14 @@
 
 use axum::Json;
 use axum::extract::State;
-use footnote_knowledge::collection::{Candidate, Filter, SearchMode};
+use footnote_knowledge::collection::{Candidate, Filter, SearchMode, Selection};
 use serde::{Deserialize, Serialize};
 
-use super::AppState;
 use super::body::{JsonBody, JsonObject};
 use super::error::ApiError;
+use super::{AppState, selection};
 use crate::chat::{Question, TopK};
-use crate::retrieval::source_document;
+use crate::retrieval::{Wanted, source_documents};
 use crate::source_document::SourceDocument;
 
 #[derive(Deserialize)]
@@ -22,6 +22,10 @@ pub(super) struct SearchBody {
     filter: Option<JsonObject<Filter>>,
     #[serde(default)]
     mode: Option<SearchMode>,
+    #[serde(default)]
+    score_threshold: Option<f32>,
+    #[serde(default)]
+    mmr: Option<f32>,
     #[serde(default)]
     explain: bool,
 }
@@ -52,12 +56,18 @@ pub(super) async fn post(
     let top_k =
         top_k.map_err(|error| ApiError::invalid_field("top_k", format!("`top_k` {error}")))?.unwrap_or_default();
     let filter = body.filter.map(|JsonObject(filter)| filter).unwrap_or_default();
-    let found = app.retrieval.search(query.as_str(), &filter, top_k.get(), body.mode.unwrap_or_default()).await?;
+    let mode = body.mode.unwrap_or_default();
+    let selection = selection::parse(body.score_threshold, body.mmr)?;
+    if mode == SearchMode::Bm25 && selection != Selection::default() {
+        let detail = "`mode` is bm25, which compares no vectors; leave it out to use `score_threshold` or `mmr`";
+        return Err(ApiError::invalid_field("mode", detail));
+    }
+    let wanted = Wanted { filter: &filter, limit: top_k.get(), mode, selection };
+    let found = app.retrieval.search(query.as_str(), wanted).await?;
 
-    let hits = found.result.hits.into_iter().enumerate();
     Ok(Json(SearchResponse {
         query: query.as_str().to_owned(),
-        results: hits.map(|(index, hit)| source_document(index + 1, hit)).collect(),
+        results: source_documents(found.result.hits),
         explain: body.explain.then_some(found.result.candidates),
         timings_ms: SearchTimings { embed: found.embed.as_secs_f64() * 1e3, search: found.search.as_secs_f64() * 1e3 },
     }))

@@ -81,4 +81,8 @@ pub struct Filter {
     /// Exact `source` values.
     pub sources: Vec<String>,
     pub document_ids: Vec<Uuid>,
+    /// Ingested at this time or later.
+    pub ingested_after: Option<Timestamp>,
+    /// Ingested at this time or earlier.
+    pub ingested_before: Option<Timestamp>,
 }

@@ -21,6 +21,8 @@ pub struct Ranked {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Fused {
     pub(super) id: Uuid,
+    /// From 1.
+    pub(super) rank: usize,
     /// 0 to 2 for nearly all; beyond that for scores more than 3σ from the mean.
     pub(super) score: f32,
     pub(super) dense: Option<Ranked>,
@@ -30,7 +32,7 @@ pub(super) struct Fused {
 /// Best first; equal scores by id. Neither list needs an order, and either may be empty.
 pub(super) fn fuse(dense: &[(Uuid, f32)], bm25: &[(Uuid, f32)]) -> Vec<Fused> {
     let mut fused: HashMap<Uuid, Fused> = HashMap::with_capacity(dense.len() + bm25.len());
-    let absent = |id| Fused { id, score: 0.0, dense: None, bm25: None };
+    let absent = |id| Fused { id, rank: 0, score: 0.0, dense: None, bm25: None };
     for (id, ranked, normalised) in rank(dense) {
         let entry = fused.entry(id).or_insert_with(|| absent(id));
         entry.dense = Some(ranked);
@@ -43,6 +45,7 @@ pub(super) fn fuse(dense: &[(Uuid, f32)], bm25: &[(Uuid, f32)]) -> Vec<Fused> {
     }
     let mut fused: Vec<_> = fused.into_values().collect();
     fused.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
+    fused.iter_mut().zip(1..).for_each(|(fused, rank)| fused.rank = rank);
     fused
 }
 

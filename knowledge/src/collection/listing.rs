@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::Collection;
 use super::document::{Chunk, Document, Filter};
 use super::error::Error;
-use super::payload::{self, DOCUMENT_ID, TAGS};
+use super::payload::{self, DOCUMENT_ID, INGESTED_AT, TAGS};
 use crate::vector_store::{self, Condition, Fields};
 
 /// Chunks per request: a few hundred KB.
@@ -75,7 +75,7 @@ impl Collection {
 
     /// What a caller asked for, and the tenant.
     pub(super) fn store_filter(&self, filter: &Filter) -> vector_store::Filter {
-        let Filter { tags, sources, document_ids } = filter;
+        let Filter { tags, sources, document_ids, ingested_after, ingested_before } = filter;
         let mut store_filter = vector_store::Filter::all([payload::our_tenant()]);
         if !tags.is_empty() {
             store_filter = store_filter.and(Condition::AnyOf { field: TAGS, values: tags.clone() });
@@ -88,6 +88,12 @@ impl Collection {
         if !document_ids.is_empty() {
             let values = document_ids.iter().map(Uuid::to_string).collect();
             store_filter = store_filter.and(Condition::AnyOf { field: DOCUMENT_ID, values });
+        }
+        if let Some(time) = *ingested_after {
+            store_filter = store_filter.and(Condition::NotBefore { field: INGESTED_AT, time });
+        }
+        if let Some(time) = *ingested_before {
+            store_filter = store_filter.and(Condition::NotAfter { field: INGESTED_AT, time });
         }
         store_filter
     }

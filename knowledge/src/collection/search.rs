@@ -11,6 +11,7 @@ use super::document::{Chunk, Filter};
 use super::error::Error;
 use super::fusion::{Fused, Ranked, fuse};
 use super::payload::{self, CURRENT, INGESTED_AT};
+use super::selection::{Said, Selection, by_marginal_relevance, take_out_distant};
 use super::versions::Versions;
 use crate::vector_store::{Fields, RankingQuery, RankingVector, SparseVector, StoredPoint};
 
@@ -35,6 +36,7 @@ pub struct SearchQuery<'a> {
     pub filter: &'a Filter,
     pub limit: usize,
     pub mode: SearchMode,
+    pub selection: Selection,
 }
 
 /// Something said before a question.
@@ -88,6 +90,10 @@ pub enum Dropped {
     OtherVersion,
     /// Its document was deleted, or is not written yet.
     NoDocument,
+    /// Its cosine is less than the threshold asked for.
+    BelowThreshold,
+    /// A better one says the same in the same words.
+    Repeats,
     BelowLimit,
 }
 
@@ -97,25 +103,87 @@ impl Collection {
     pub async fn search(&self, query: SearchQuery<'_>) -> Result<SearchResult, Error> {
         let words = self.count_words(&query).await;
         let mut versions = Versions::default();
-        let mut dropped_before = Vec::new();
+        let mut dropped = Vec::new();
         for pass in 1.. {
-            let began = payload::now();
-            let ranked = self.rank(&query, &words, &versions).await?;
+            versions.begin_pass(payload::now());
+            let mut ranked = self.rank(&query, &words, &versions).await?;
+            let distant = self.take_out_distant(&mut ranked, &query).await?;
+            self.diversify(&mut ranked, &query).await?;
             // Once outdated chunks were met there may be more of them: then all that are ranked are looked at.
-            let read = if pass == 1 { query.limit } else { ranked.len() };
-            let chunks = self.read_chunks(ranked.iter().take(read).map(|ranked| ranked.id).collect()).await?;
-            let documents = self.read_versions(&chunks).await?;
-            versions.take_in(&chunks, documents, began)?;
-            let best = ranked.iter().take(query.limit).filter_map(|ranked| chunks.get(&ranked.id));
-            if versions.may_answer_with(best) || pass == MOST_PASSES {
-                return Ok(result(ranked, query.limit, chunks, &versions, dropped_before));
+            let mut read = if pass == 1 { query.limit } else { ranked.len() };
+            let mut chunks = HashMap::new();
+            let hits = loop {
+                self.read(&ranked[..read.min(ranked.len())], &mut chunks, &mut versions).await?;
+                let best = ranked.iter().take(query.limit).filter_map(|ranked| chunks.get(&ranked.id));
+                if !versions.may_answer_with(best) && pass < MOST_PASSES {
+                    break None;
+                }
+                let result = result(&ranked, &query, &chunks, &versions);
+                // What repeats another makes room for the next.
+                if result.hits.len() >= query.limit || read >= ranked.len() {
+                    break Some(result);
+                }
+                read += query.limit;
+            };
+            if let Some(mut result) = hits {
+                result.candidates.extend(distant);
+                result.candidates.extend(dropped);
+                return Ok(result);
             }
-            dropped_before.extend(ranked.into_iter().zip(1..).filter_map(|(ranked, rank)| {
+            dropped.extend(ranked.iter().filter_map(|ranked| {
                 let reason = versions.reason_to_drop(chunks.get(&ranked.id)?)?;
-                Some(candidate(&ranked, rank, Some(reason)))
+                Some(candidate(ranked, Some(reason)))
             }));
         }
         unreachable!("the last pass returns")
+    }
+
+    /// Reads those of the ranked chunks that are not read yet, and which versions their documents are in.
+    async fn read(
+        &self,
+        ranked: &[Fused],
+        chunks: &mut HashMap<Uuid, Chunk>,
+        versions: &mut Versions,
+    ) -> Result<(), Error> {
+        let unread = ranked.iter().map(|ranked| ranked.id).filter(|id| !chunks.contains_key(id)).collect();
+        let new = self.read_chunks(unread).await?;
+        let documents = self.read_versions(&new).await?;
+        versions.take_in(&new, documents)?;
+        chunks.extend(new);
+        Ok(())
+    }
+
+    /// The chunks that are farther from the question than was asked for.
+    async fn take_out_distant(
+        &self,
+        ranked: &mut Vec<Fused>,
+        query: &SearchQuery<'_>,
+    ) -> Result<Vec<Candidate>, Error> {
+        let Some(threshold) = query.selection.score_threshold else { return Ok(Vec::new()) };
+        let of_words_only = ranked.iter().filter(|ranked| ranked.dense.is_none()).map(|ranked| ranked.id).collect();
+        let cosines = self.dense_vectors(of_words_only).await?.into_iter().map(|(id, vector)| {
+            let cosine = vector.iter().zip(query.embedding).map(|(a, b)| a * b).sum();
+            (id, cosine)
+        });
+        let distant = take_out_distant(ranked, threshold, &cosines.collect());
+        Ok(distant.iter().map(|ranked| candidate(ranked, Some(Dropped::BelowThreshold))).collect())
+    }
+
+    /// Brings the first ranked chunks into an order in which each differs from those before it.
+    async fn diversify(&self, ranked: &mut Vec<Fused>, query: &SearchQuery<'_>) -> Result<(), Error> {
+        let Some(diversity) = query.selection.mmr else { return Ok(()) };
+        let rest = ranked.split_off(ranked.len().min(query.selection.looked_at(query.limit)));
+        let vectors = self.dense_vectors(ranked.iter().map(|ranked| ranked.id).collect()).await?;
+        *ranked = by_marginal_relevance(std::mem::take(ranked), &vectors, diversity);
+        ranked.extend(rest);
+        Ok(())
+    }
+
+    async fn dense_vectors(&self, ids: Vec<Uuid>) -> Result<HashMap<Uuid, Vec<f32>>, Error> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        Ok(self.inner.store.dense_vectors(self.stored().await?, &ids).await?)
     }
 
     /// Empty when words are not asked for.
@@ -193,36 +261,35 @@ impl Collection {
     }
 }
 
-fn candidate(ranked: &Fused, rank: usize, dropped: Option<Dropped>) -> Candidate {
-    let Fused { id, score, dense, bm25 } = *ranked;
+fn candidate(ranked: &Fused, dropped: Option<Dropped>) -> Candidate {
+    let Fused { id, rank, score, dense, bm25 } = *ranked;
     Candidate { chunk_id: id, fused: Ranked { rank, score }, dense, bm25, dropped }
 }
 
+/// The hits among the chunks read, and why the others are none.
 fn result(
-    ranked: Vec<Fused>,
-    limit: usize,
-    mut chunks: HashMap<Uuid, Chunk>,
+    ranked: &[Fused],
+    query: &SearchQuery<'_>,
+    chunks: &HashMap<Uuid, Chunk>,
     versions: &Versions,
-    dropped_before: Vec<Candidate>,
 ) -> SearchResult {
     let mut result = SearchResult::default();
-    for (ranked, rank) in ranked.into_iter().zip(1..) {
-        let dropped = match chunks.remove(&ranked.id) {
-            Some(chunk) => match versions.reason_to_drop(&chunk) {
-                None if result.hits.len() < limit => {
-                    let Fused { score, dense, bm25, .. } = ranked;
-                    result.hits.push(Hit { chunk, score, dense, bm25 });
-                    None
-                }
-                None => Some(Dropped::BelowLimit),
-                Some(reason) => Some(reason),
-            },
+    let mut said = Said::default();
+    for (ranked, place) in ranked.iter().zip(1..) {
+        let dropped = match chunks.get(&ranked.id) {
             // Deleted between being ranked and being read.
-            None if rank <= limit => Some(Dropped::NoDocument),
+            None if place <= query.limit => Some(Dropped::NoDocument),
             None => Some(Dropped::BelowLimit),
+            Some(_) if result.hits.len() == query.limit => Some(Dropped::BelowLimit),
+            Some(chunk) => {
+                versions.reason_to_drop(chunk).or_else(|| said.repeats(&chunk.text).then_some(Dropped::Repeats))
+            }
         };
-        result.candidates.push(candidate(&ranked, rank, dropped));
+        if let (None, Some(chunk)) = (dropped, chunks.get(&ranked.id)) {
+            let Fused { score, dense, bm25, .. } = *ranked;
+            result.hits.push(Hit { chunk: chunk.clone(), score, dense, bm25 });
+        }
+        result.candidates.push(candidate(ranked, dropped));
     }
-    result.candidates.extend(dropped_before);
     result
 }

@@ -20,20 +20,21 @@ pub(super) struct Versions {
     seen: HashMap<Uuid, Option<String>>,
     /// Documents of which chunks of other versions were met.
     outdated: HashSet<Uuid>,
-    /// A document met in the last pass became current only after its ranking began, which may have seen a part of its
+    /// When the ranking of this pass began.
+    began: Timestamp,
+    /// A document met in this pass became current only after its ranking began, which may have seen a part of its
     /// chunks.
     changed_meanwhile: bool,
 }
 
 impl Versions {
-    /// Takes in what the document points say that were read after a ranking that `began` then.
-    pub(super) fn take_in(
-        &mut self,
-        chunks: &HashMap<Uuid, Chunk>,
-        documents: Vec<StoredPoint>,
-        began: Timestamp,
-    ) -> Result<(), Error> {
-        self.changed_meanwhile = false;
+    /// What is taken in from now on was read after a ranking that `began` then.
+    pub(super) fn begin_pass(&mut self, began: Timestamp) {
+        (self.began, self.changed_meanwhile) = (began, false);
+    }
+
+    /// Takes in what the document points say of these chunks.
+    pub(super) fn take_in(&mut self, chunks: &HashMap<Uuid, Chunk>, documents: Vec<StoredPoint>) -> Result<(), Error> {
         let documents: HashMap<_, _> = documents.into_iter().map(|point| (point.id, point.payload)).collect();
         for chunk in chunks.values() {
             let id = chunk.document_id;
@@ -43,7 +44,7 @@ impl Versions {
                 (Some(seen), None) => *seen = None,
                 (None, None) => drop(self.seen.insert(id, None)),
                 (None, Some(document)) => {
-                    self.changed_meanwhile |= payload::read_written_at(id, document)? >= began;
+                    self.changed_meanwhile |= payload::read_written_at(id, document)? >= self.began;
                     self.seen.insert(id, text_field(document, CURRENT).map(str::to_owned));
                 }
             }
@@ -114,7 +115,8 @@ mod tests {
             let payload = json!({ CURRENT: version, payload::INGESTED_AT: written_at });
             StoredPoint { id: Uuid::nil(), payload: payload.as_object().unwrap().clone() }
         });
-        versions.take_in(&[(found.id, found.clone())].into(), document.into_iter().collect(), BEGAN).unwrap();
+        versions.begin_pass(BEGAN);
+        versions.take_in(&[(found.id, found.clone())].into(), document.into_iter().collect()).unwrap();
         versions.may_answer_with([&found].into_iter())
     }
 

@@ -156,6 +156,10 @@ impl EmbeddedStore {
         self.shard(collection).await?.retrieve(ids, fields).await
     }
 
+    pub(super) async fn dense_vectors(&self, collection: &str, ids: &[Uuid]) -> Result<HashMap<Uuid, Vec<f32>>, Error> {
+        self.shard(collection).await?.dense_vectors(ids).await
+    }
+
     pub(super) async fn scroll(
         &self,
         collection: &str,

@@ -213,6 +213,18 @@ impl QdrantStore {
         Ok(found.into_iter().filter_map(convert::from_retrieved).collect())
     }
 
+    pub(super) async fn dense_vectors(&self, collection: &str, ids: &[Uuid]) -> Result<HashMap<Uuid, Vec<f32>>, Error> {
+        let request = GetPointsBuilder::new(collection, convert::to_server_ids(ids))
+            .with_payload(convert::to_server_fields(Fields::None))
+            .with_vectors(convert::only_dense());
+        let get = |client: Arc<Qdrant>| {
+            let request = request.clone();
+            async move { client.get_points(request).await }
+        };
+        let found = self.connection.call("reading vectors", collection, Patience::Reading, get).await?.result;
+        Ok(found.into_iter().filter_map(convert::dense_vector).collect())
+    }
+
     pub(super) async fn scroll(
         &self,
         collection: &str,

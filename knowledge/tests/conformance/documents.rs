@@ -370,6 +370,7 @@ async fn searching_for_nothing_finds_nothing(store: TestStore) {
         filter: &all,
         limit: 5,
         mode: SearchMode::Hybrid,
+        selection: Default::default(),
     };
     let error = collection.search(query).await.unwrap_err();
     assert!(error.to_string().contains("dimensions"), "{error}");

@@ -1,7 +1,7 @@
 //! Stores to test on, and documents to put into them.
 
 use footnote_knowledge::collection::{
-    Collection, Filter, NewChunk, NewDocument, SearchMode, SearchQuery, SearchResult,
+    Collection, Filter, NewChunk, NewDocument, SearchMode, SearchQuery, SearchResult, Selection,
 };
 use footnote_knowledge::embedding::EmbeddingIdentity;
 use footnote_knowledge::vector_store::VectorStore;
@@ -142,7 +142,16 @@ pub(crate) async fn search_by(
     limit: usize,
 ) -> SearchResult {
     let embedding = embed(text);
-    collection.search(SearchQuery { text, embedding: &embedding, context: &[], filter, limit, mode }).await.unwrap()
+    let selection = Selection::default();
+    let query = SearchQuery { text, embedding: &embedding, context: &[], filter, limit, mode, selection };
+    collection.search(query).await.unwrap()
+}
+
+pub(crate) async fn select(collection: &Collection, text: &str, limit: usize, selection: Selection) -> SearchResult {
+    let (embedding, filter) = (embed(text), Filter::default());
+    let mode = SearchMode::Hybrid;
+    let query = SearchQuery { text, embedding: &embedding, context: &[], filter: &filter, limit, mode, selection };
+    collection.search(query).await.unwrap()
 }
 
 pub(crate) fn texts(result: &SearchResult) -> Vec<&str> {

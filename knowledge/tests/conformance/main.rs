@@ -14,6 +14,7 @@ mod process;
 mod ranking;
 mod roots;
 mod scripted_qdrant;
+mod selection;
 mod server;
 mod tls;
 mod vectors;

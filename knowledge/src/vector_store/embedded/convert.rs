@@ -7,7 +7,7 @@ use qdrant_edge::{
     Filter as EngineFilter, JsonPath, Match, NamedQuery, NamedVectors, PayloadFieldSchema, PayloadSchemaType, PointId,
     PointInsertOperations, PointOperations, PointStruct, PointStructPersisted, QueryEnum, QueryRequest, Range, Record,
     ScoredPoint as EnginePoint, ScoringQuery, SearchParams, ShardInfo, UpdateOperation, Vector, VectorInternal,
-    Vectors, WithPayloadInterface,
+    VectorStructInternal, Vectors, WithPayloadInterface,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -136,6 +136,13 @@ pub(super) fn from_scored(point: EnginePoint) -> Option<ScoredPoint> {
 pub(super) fn from_record(record: Record) -> Option<StoredPoint> {
     let id = from_engine_id(record.id)?;
     Some(StoredPoint { id, payload: record.payload.map(|payload| payload.0).unwrap_or_default() })
+}
+
+pub(super) fn dense_vector(record: Record) -> Option<(Uuid, Vec<f32>)> {
+    let id = from_engine_id(record.id)?;
+    let VectorStructInternal::Named(mut named) = record.vector? else { return None };
+    let VectorInternal::Dense(dense) = named.remove(DENSE)? else { return None };
+    Some((id, dense))
 }
 
 /// Every point that we write has a UUID; one with a number is not ours.

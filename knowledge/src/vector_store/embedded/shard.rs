@@ -1,10 +1,11 @@
 //! One collection of the embedded engine: reads in the blocking pool, writes through the writer thread.
 
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
-use qdrant_edge::{EdgeShard, PointId, ScrollRequest, UpdateOperation};
+use qdrant_edge::{EdgeShard, PointId, ScrollRequest, UpdateOperation, WithVector};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
@@ -115,6 +116,18 @@ impl Shard {
                 .retrieve(&ids, Some(fields), None)
                 .map_err(|error| Error::engine("reading points failed", error))?;
             Ok(found.into_iter().filter_map(convert::from_record).collect())
+        })
+        .await
+    }
+
+    pub(super) async fn dense_vectors(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, Vec<f32>>, Error> {
+        let ids: Vec<_> = ids.iter().copied().map(PointId::Uuid).collect();
+        self.read(move |engine| {
+            let vector = WithVector::Selector(vec![DENSE.to_owned()]);
+            let found = engine
+                .retrieve(&ids, Some(convert::to_engine_fields(Fields::None)), Some(vector))
+                .map_err(|error| Error::engine("reading vectors failed", error))?;
+            Ok(found.into_iter().filter_map(convert::dense_vector).collect())
         })
         .await
     }

@@ -10,8 +10,8 @@ use qdrant_client::qdrant::{
     DatetimeRange, Distance, FieldType, Filter as ServerFilter, Modifier, NamedVectors, OptimizersConfigDiffBuilder,
     PayloadIncludeSelector, PointId, PointStruct, Query, QueryPoints, QueryPointsBuilder, RetrievedPoint,
     ScoredPoint as ServerScored, SearchParamsBuilder, SparseVectorParamsBuilder, SparseVectorsConfigBuilder,
-    Timestamp as ServerTimestamp, Value, Vector, VectorInput, VectorParamsBuilder, VectorsConfigBuilder, point_id,
-    vectors_config,
+    Timestamp as ServerTimestamp, Value, Vector, VectorInput, VectorParamsBuilder, VectorsConfigBuilder,
+    VectorsSelector, point_id, vector_output, vectors_config, vectors_output,
 };
 use serde_json::Value as JsonValue;
 use uuid::Uuid;
@@ -151,6 +151,16 @@ pub(super) fn from_scored(point: ServerScored) -> Option<ScoredPoint> {
 
 pub(super) fn from_retrieved(point: RetrievedPoint) -> Option<StoredPoint> {
     Some(StoredPoint { id: from_server_id(point.id?)?, payload: from_payload(point.payload) })
+}
+
+pub(super) fn only_dense() -> VectorsSelector {
+    VectorsSelector { names: vec![DENSE.to_owned()] }
+}
+
+pub(super) fn dense_vector(point: RetrievedPoint) -> Option<(Uuid, Vec<f32>)> {
+    let vectors_output::VectorsOptions::Vectors(mut named) = point.vectors?.vectors_options? else { return None };
+    let vector_output::Vector::Dense(dense) = named.vectors.remove(DENSE)?.into_vector() else { return None };
+    Some((from_server_id(point.id?)?, dense.data))
 }
 
 fn from_payload(payload: HashMap<String, Value>) -> Payload {
