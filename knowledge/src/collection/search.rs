@@ -92,7 +92,7 @@ pub enum Dropped {
     NoDocument,
     /// Its cosine is less than the threshold asked for.
     BelowThreshold,
-    /// A better one says the same in the same words.
+    /// A better one has the same words.
     Repeats,
     BelowLimit,
 }
