@@ -162,11 +162,14 @@ impl Inner {
         let mut timings = Timings::default();
 
         let session = self.load_session(&request.session, &mut timings).await;
-        let history = History::of(&session, &self.options.history, request.use_history).await;
+        let mut history = History::of(&session, &self.options.history, request.use_history).await;
         let mut retrieved = self.retrieve(request, &history, &mut timings).await?;
+        let shown = std::mem::take(&mut history.messages);
+        let (question, context) =
+            answer::question(&self.answerer, request.question.as_str(), shown, &mut retrieved).await?;
+        history.used.leave_out(context.map_or(0, |context| context.messages_dropped));
         let user_id = request.session.id().to_owned();
         let _ = events.send(TurnEvent::Sources { user_id, source_documents: retrieved.sources.clone() });
-        let question = answer::question(request.question.as_str(), history.messages.clone(), &retrieved);
         // Hundreds of them, which nobody needs while a model answers.
         let candidates = std::mem::take(&mut retrieved.candidates);
         let explanation = request.explain.then(|| {
@@ -195,6 +198,7 @@ impl Inner {
             uncited: if answer.completion.abstained { Vec::new() } else { checked.uncited },
             removed_markers: answer.removed_markers,
             history: history.used,
+            context,
             usage: answer.completion.usage,
             timings_ms: timings,
             explain: None,

@@ -5,9 +5,11 @@ mod eval;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use footnote_knowledge::options::{EmbeddingOptions, OpenAiOptions, StoreOptions};
 use footnote_knowledge::secret::Secret;
+
+use crate::llm::Scope;
 
 pub use access::{AccessOptions, check_key};
 pub use eval::{EvalHistory, EvalOptions};
@@ -191,6 +193,16 @@ pub struct ModelOptions {
     #[arg(long, env = "FOOTNOTE_SYSTEM_PROMPT", value_name = "FILE")]
     pub system_prompt: Option<PathBuf>,
 
+    /// Say that the documents do not contain an answer where they do not; false lets a model go on from what it knows, and
+    /// the extractive answerer quote whatever is nearest
+    #[arg(long, env = "FOOTNOTE_ANSWER_ONLY_FROM_DOCUMENTS", value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
+    pub answer_only_from_documents: bool,
+
+    /// Longest prompt for a chat model, in tokens: instructions, passages, conversation and question. Beyond it, the
+    /// worst passages and the oldest messages are left out; at least 60 % are the passages'
+    #[arg(long, env = "FOOTNOTE_CONTEXT_TOKENS", value_name = "N", default_value_t = 8192, value_parser = clap::value_parser!(u32).range(1024..))]
+    pub context_tokens: u32,
+
     /// Longest time a chat model may take for one answer, from the question to the last word, in seconds
     #[arg(long, env = "FOOTNOTE_MODEL_TIMEOUT", value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub model_timeout: u64,
@@ -204,6 +216,10 @@ pub struct ModelOptions {
 impl ModelOptions {
     /// What most people have access to when they gave a URL and no name.
     pub const DEFAULT_CHAT_MODEL: &str = "gpt-4o-mini";
+
+    pub fn scope(&self) -> Scope {
+        if self.answer_only_from_documents { Scope::DocumentsOnly } else { Scope::DocumentsFirst }
+    }
 
     /// The remote model to use, if one was asked for.
     pub fn remote_model<'a>(&'a self, openai: &OpenAiOptions) -> Option<&'a str> {

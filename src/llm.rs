@@ -6,10 +6,12 @@
 //! citations hold is checked by `chat`.
 
 pub mod abstention;
+mod budget;
 mod error;
 mod extractive;
 mod openai;
 pub mod prompt;
+mod tokens;
 
 use std::fmt;
 
@@ -17,9 +19,11 @@ use futures::stream::BoxStream;
 use serde::Serialize;
 use tokio::time::Instant;
 
+pub use budget::{ContextUse, PromptBudget};
 pub use error::{Cause, Error};
 pub use extractive::Extractive;
 pub use openai::{InvalidOptions, OpenAiChat, OpenAiChatOptions, Retries, Timeouts};
+pub use tokens::TokenCounter;
 
 use crate::source_document::SourceDocument;
 
@@ -36,6 +40,15 @@ pub struct Question {
     pub sources: Vec<SourceDocument>,
     /// The cosine of the question and the nearest of all passages, by the built-in model; none where it is not known.
     pub closeness: Option<f32>,
+}
+
+/// What an answer may be made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// From the documents, or it says that they do not contain one.
+    DocumentsOnly,
+    /// From elsewhere, too, where they do not: what a model knows, or whatever is nearest to the question.
+    DocumentsFirst,
 }
 
 /// One earlier message of the conversation.
@@ -116,6 +129,15 @@ impl Answerer {
         match self {
             Self::Extractive(_) => Extractive::NAME,
             Self::OpenAi(model) => model.model(),
+        }
+    }
+
+    /// The question with no more sources and messages than a model reads, and what was left out; none where nothing is
+    /// sent.
+    pub async fn fit(&self, question: Question) -> Result<(Question, Option<ContextUse>), Error> {
+        match self {
+            Self::Extractive(_) => Ok((question, None)),
+            Self::OpenAi(model) => model.fit(question).await.map(|(question, left_out)| (question, Some(left_out))),
         }
     }
 

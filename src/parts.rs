@@ -14,7 +14,7 @@ use crate::chat::history::HistoryWindow;
 use crate::cli::{self, ModelOptions, ServeOptions, SessionsKind};
 use crate::library::Library;
 use crate::llm::prompt::PromptTemplates;
-use crate::llm::{Answerer, Extractive, OpenAiChat, OpenAiChatOptions, Retries, Timeouts};
+use crate::llm::{Answerer, Extractive, OpenAiChat, OpenAiChatOptions, PromptBudget, Retries, Timeouts, TokenCounter};
 use crate::sessions::{SessionOptions, Sessions, StoreChoice};
 
 /// Everything a turn of chat needs.
@@ -115,10 +115,10 @@ pub(crate) fn answerer(
     openai: &OpenAiOptions,
     built_in: Option<Arc<Embedder>>,
 ) -> anyhow::Result<Answerer> {
-    let prompt = PromptTemplates::load(model.system_prompt.as_deref(), model.prompt.as_deref())?;
+    let prompt = PromptTemplates::load(model.system_prompt.as_deref(), model.prompt.as_deref(), model.scope())?;
     let Some(name) = model.remote_model(openai) else {
         let embedder = built_in.context("the extractive answerer needs the built-in model")?;
-        return Ok(Answerer::Extractive(Extractive::new(embedder)));
+        return Ok(Answerer::Extractive(Extractive::new(embedder, model.scope())));
     };
     let remote = OpenAiChat::new(OpenAiChatOptions {
         base_url: openai.base_url().to_owned(),
@@ -126,6 +126,10 @@ pub(crate) fn answerer(
         proxy: openai.openai_proxy.clone(),
         model: name.to_owned(),
         prompt,
+        budget: PromptBudget {
+            tokens: model.context_tokens as usize,
+            counter: TokenCounter::of_model(name, Tokenizer::cautious()?),
+        },
         timeouts: Timeouts { between_tokens: Duration::from_secs(model.model_idle_timeout), ..Timeouts::default() },
         retries: Retries::default(),
     })?;

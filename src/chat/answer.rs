@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use tokio::time::Instant;
 
-use crate::llm::{self, Answerer, Completion};
+use crate::llm::{self, Answerer, Completion, ContextUse};
 use crate::retrieval::Retrieved;
 use crate::text::marker_filter::MarkerFilter;
 
@@ -18,15 +18,25 @@ pub struct Answer {
     pub removed_markers: usize,
 }
 
-/// What an answerer is asked once passages are found.
-pub fn question(message: &str, history: Vec<llm::Message>, retrieved: &Retrieved) -> llm::Question {
-    llm::Question {
+/// What the answerer is asked once passages are found, and what did not fit. The sources found are then those it gets.
+pub async fn question(
+    answerer: &Answerer,
+    message: &str,
+    history: Vec<llm::Message>,
+    retrieved: &mut Retrieved,
+) -> Result<(llm::Question, Option<ContextUse>), llm::Error> {
+    let question = llm::Question {
         message: message.to_owned(),
         standalone: retrieved.question.question.clone(),
         history,
         sources: retrieved.sources.clone(),
         closeness: retrieved.closeness,
+    };
+    let (question, left_out) = answerer.fit(question).await?;
+    if left_out.is_some_and(|left_out| left_out.source_cut || left_out.sources_dropped > 0) {
+        retrieved.sources.clone_from(&question.sources);
     }
+    Ok((question, left_out))
 }
 
 impl Answer {

@@ -36,6 +36,14 @@ pub struct HistoryWindow {
     pub tokenizer: Tokenizer,
 }
 
+impl HistoryUse {
+    /// So many of the messages did not fit into the prompt after all.
+    pub(super) fn leave_out(&mut self, messages: usize) {
+        self.used -= messages;
+        self.dropped += messages as u64;
+    }
+}
+
 impl History {
     /// The newest messages of the session that the window holds, or none if `use_history` is false.
     pub async fn of(session: &Loaded, window: &HistoryWindow, use_history: bool) -> Self {

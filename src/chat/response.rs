@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::citations::Citation;
 use super::explanation::Explanation;
 use super::history::HistoryUse;
-use crate::llm::{Finish, Usage};
+use crate::llm::{ContextUse, Finish, Usage};
 use crate::sessions::{Backend, Saved};
 use crate::source_document::SourceDocument;
 
@@ -36,6 +36,9 @@ pub struct ChatResponse {
     /// How many numbers in brackets named no source and were taken out.
     pub removed_markers: usize,
     pub history: HistoryUse,
+    /// What the prompt had no room for; absent where no model is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<ContextUse>,
     pub usage: Usage,
     pub timings_ms: Timings,
     #[serde(skip_serializing_if = "Option::is_none")]

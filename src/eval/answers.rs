@@ -106,7 +106,7 @@ async fn answer(
     options: &EvalOptions,
 ) -> anyhow::Result<Answered> {
     let mut retrieved = retrieve(retrieval, question, options, usize::try_from(options.top_k)?).await?;
-    let asked = chat::answer::question(&question.text, Vec::new(), &retrieved);
+    let (asked, _) = chat::answer::question(answerer, &question.text, Vec::new(), &mut retrieved).await?;
     let patience = Duration::from_secs(options.model.model_timeout);
     let started = Instant::now();
     let Answer { text, completion, .. } = Answer::read(answerer, asked, patience, drop).await?;

@@ -19,31 +19,32 @@ use tokio::time::Instant;
 use candidates::Candidate;
 use selection::Selection;
 
-use crate::llm::{Answer, Completion, Error, Event, Finish, Question, Usage, abstention};
+use crate::llm::{Answer, Completion, Error, Event, Finish, Question, Scope, Usage, abstention};
 use crate::source_document::SourceDocument;
 
 #[derive(Clone)]
 pub struct Extractive {
     embedder: Arc<Embedder>,
+    scope: Scope,
 }
 
 impl Extractive {
     pub const NAME: &str = "extractive";
 
-    pub fn new(embedder: Arc<Embedder>) -> Self {
-        Self { embedder }
+    pub fn new(embedder: Arc<Embedder>, scope: Scope) -> Self {
+        Self { embedder, scope }
     }
 
     /// One delta per sentence; all of them are known before the first is given.
     pub async fn answer(&self, question: Question, deadline: Instant) -> Result<Answer, Error> {
         let asked = Instant::now();
+        let not_in_the_documents = abstention::not_in_the_documents(&question.message);
         let Selection { support, sentences } =
             tokio::time::timeout_at(deadline, self.select(question.standalone, question.sources, question.closeness))
                 .await
                 .map_err(|_| Error::Timeout { silence: asked.elapsed() })??;
         let abstained = sentences.is_empty();
-        let pieces =
-            if abstained { vec![abstention::NOT_IN_THE_DOCUMENTS.to_owned()] } else { composition::compose(sentences) };
+        let pieces = if abstained { vec![not_in_the_documents.to_owned()] } else { composition::compose(sentences) };
         let done = Completion { usage: Usage::default(), abstained, support: Some(support), finish: Finish::Complete };
         let events = pieces.into_iter().map(Event::Delta).chain([Event::Done(done)]);
         Ok(stream::iter(events.map(Ok).collect::<Vec<_>>()).boxed())
@@ -70,7 +71,7 @@ impl Extractive {
         let ranked = ranking::rank(&question, candidates, &similarities);
         // Where it is not known, the nearest sentence stands for the nearest passage.
         let nearest = similarities.iter().copied().max_by(f32::total_cmp).unwrap_or_default();
-        Ok(selection::select(ranked, closeness.unwrap_or(nearest)))
+        Ok(selection::select(ranked, closeness.unwrap_or(nearest), self.scope))
     }
 }
 

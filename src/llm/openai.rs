@@ -28,7 +28,7 @@ pub use options::{InvalidOptions, OpenAiChatOptions, Retries, Timeouts};
 use transport::Transport;
 
 use crate::llm::prompt::{Prompt, PromptTemplates};
-use crate::llm::{Answer, Error, Question};
+use crate::llm::{Answer, ContextUse, Error, PromptBudget, Question};
 
 /// How long an answer vouches for the endpoint when readiness is asked for.
 const CHECKED_FOR: Duration = Duration::from_secs(30);
@@ -43,6 +43,7 @@ pub struct OpenAiChat {
     transport: Transport,
     model: String,
     prompt: PromptTemplates,
+    budget: PromptBudget,
     timeouts: Timeouts,
     retries: Retries,
     /// When the endpoint last did what it was asked; none if it failed since.
@@ -51,14 +52,14 @@ pub struct OpenAiChat {
 
 impl OpenAiChat {
     pub fn new(options: OpenAiChatOptions) -> Result<Self, InvalidOptions> {
-        let OpenAiChatOptions { base_url, api_key, proxy, model, prompt, timeouts, retries } = options;
+        let OpenAiChatOptions { base_url, api_key, proxy, model, prompt, budget, timeouts, retries } = options;
         if model.trim().is_empty() {
             return Err(InvalidOptions::NoModel);
         }
         let endpoint = endpoint(&base_url, api_key.as_ref())?;
         let transport = Transport::new(endpoint, proxy.as_ref(), timeouts.connect)?;
         let client = transport.client();
-        Ok(Self { client, transport, model, prompt, timeouts, retries, last_answer: Arc::default() })
+        Ok(Self { client, transport, model, prompt, budget, timeouts, retries, last_answer: Arc::default() })
     }
 
     pub fn model(&self) -> &str {
@@ -68,6 +69,21 @@ impl OpenAiChat {
     /// Where text is sent.
     pub fn base_url(&self) -> &str {
         self.transport.base_url()
+    }
+
+    /// The question with what the prompt's budget holds of its sources and its conversation.
+    pub async fn fit(&self, question: Question) -> Result<(Question, ContextUse), Error> {
+        if self.budget.surely_holds(&self.prompt, &question) {
+            return Ok((question, self.budget.unused()));
+        }
+        let (budget, templates) = (self.budget.clone(), self.prompt.clone());
+        // Counting the tokens of a long prompt takes milliseconds.
+        let fitting = tokio::task::spawn_blocking(move || {
+            let mut question = question;
+            let left_out = budget.fit(&templates, &mut question)?;
+            Ok((question, left_out))
+        });
+        fitting.await.expect("counting tokens does not panic")
     }
 
     pub fn prompt(&self, question: &Question) -> Prompt {

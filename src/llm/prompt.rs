@@ -14,11 +14,12 @@ use serde::Serialize;
 pub use template::InvalidTemplate;
 use template::{Placeholder, Template};
 
-use crate::llm::{Message, Question, Role};
+use crate::llm::{Message, Question, Role, Scope, abstention};
 use crate::source_document::SourceDocument;
 use crate::text::markers::without_markers;
 
 const DEFAULT_SYSTEM: &str = include_str!("../prompts/answer_system.txt");
+const DEFAULT_SYSTEM_OPEN: &str = include_str!("../prompts/answer_system_open.txt");
 const DEFAULT_USER: &str = include_str!("../prompts/answer_user.txt");
 
 /// The templates of both messages, checked when they are loaded.
@@ -38,9 +39,13 @@ pub struct Prompt {
 impl PromptTemplates {
     /// The built-in templates, each replaced by a file where one is given. The user message's template must contain
     /// `{{sources}}`, `{{history}}` and `{{question}}`, each once; the system message's template has no placeholders.
-    pub fn load(system: Option<&Path>, user: Option<&Path>) -> Result<Self, InvalidTemplate> {
+    pub fn load(system: Option<&Path>, user: Option<&Path>, scope: Scope) -> Result<Self, InvalidTemplate> {
+        let default_system = match scope {
+            Scope::DocumentsOnly => DEFAULT_SYSTEM,
+            Scope::DocumentsFirst => DEFAULT_SYSTEM_OPEN,
+        };
         Ok(Self {
-            system: template::parse_fixed(&template::read(system, DEFAULT_SYSTEM)?)?,
+            system: template::parse_fixed(&template::read(system, default_system)?)?,
             user: Template::parse(&template::read(user, DEFAULT_USER)?)?,
         })
     }
@@ -53,7 +58,9 @@ impl PromptTemplates {
             Placeholder::History => &history,
             Placeholder::Question => question.message.trim(),
         });
-        Prompt { system: self.system.clone(), user }
+        // In the question's language: a model that answers in it would translate the sentence, and not be recognised.
+        let not_there = abstention::not_in_the_documents(&question.message);
+        Prompt { system: self.system.replace(abstention::NOT_IN_THE_DOCUMENTS, not_there), user }
     }
 }
 

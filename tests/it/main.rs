@@ -25,6 +25,7 @@ mod doctor;
 mod documents;
 mod eval;
 mod idempotency;
+mod injection;
 mod logs;
 mod memory;
 mod model;

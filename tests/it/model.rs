@@ -216,3 +216,78 @@ async fn an_explained_answer_shows_the_prompt_and_the_search() {
     let plain = app.ask("someone", "What is machine learning?").await;
     assert!(plain.get("explain").is_none(), "only for whoever asks");
 }
+
+#[tokio::test]
+async fn a_small_context_holds_the_best_passages_and_the_newest_messages() {
+    let model = ModelServer::start();
+    model.always(|| Reply::answer(&format!("{} [1].", "Word ".repeat(150).trim())));
+    let mut builder = TestApp::builder();
+    for number in 1..=8 {
+        let rules = (1..=12).map(|rule| format!("Lamp {number} burns oil of grade {rule} in the winter months."));
+        builder = builder.document(&format!("lamp-{number}.md"), rules.collect::<Vec<_>>().join(" "));
+    }
+    let app = builder
+        .option("--openai-base-url", model.base_url())
+        .option("--context-tokens", 1600)
+        .option("--history-messages", 20)
+        .start()
+        .await;
+    for _ in 0..4 {
+        app.ask("someone", "Which oil does lamp 3 burn?").await;
+    }
+    let body = json!({"user_id": "someone", "message": "Which oil does lamp 5 burn?", "top_k": 8});
+    let answer = app.post("/chat", body).await.body;
+
+    let context = &answer["context"];
+    assert_eq!(context["limit_tokens"], 1600);
+    let dropped = context["sources_dropped"].as_u64().unwrap();
+    let sources = answer["source_documents"].as_array().unwrap();
+    assert!(dropped > 0 && sources.len() as u64 + dropped == 8, "{context}");
+    assert_eq!(sources[0]["source"], "library/lamp-5.md");
+    let (used, not_used) =
+        (answer["history"]["used"].as_u64().unwrap(), answer["history"]["dropped"].as_u64().unwrap());
+    assert_eq!((used + not_used, context["messages_dropped"].as_u64().unwrap()), (8, not_used));
+    assert!(not_used > 0, "{answer}");
+
+    let request = model.last_request();
+    let prompt = request.message("user");
+    assert!(prompt.contains("Lamp 5 burns") && prompt.ends_with("Question: Which oil does lamp 5 burn?"));
+    let sent: usize = prompt.split("~~~~\n").skip(1).step_by(2).map(str::len).sum();
+    let of_conversation = prompt.split("Previous conversation:").nth(1).map_or(0, str::len);
+    assert!(sent > of_conversation, "{sent} bytes of sources, {of_conversation} of conversation");
+    assert_eq!(app.ask("another", "Which oil does lamp 5 burn?").await["context"]["sources_dropped"], 0);
+}
+
+#[tokio::test]
+async fn the_sentence_of_abstention_is_in_the_language_of_the_question() {
+    let model = ModelServer::start();
+    let german = "Die Dokumente enthalten keine Antwort auf diese Frage.";
+    model.always(move || Reply::answer(german));
+    let app = app_with(&model).await;
+    let answer = app.ask("someone", "Welche Farbe hat der Himmel über der Stadt am frühen Morgen?").await;
+    assert!(model.last_request().message("system").contains(german));
+    assert_eq!((&answer["response"], &answer["abstained"]), (&json!(german), &json!(true)));
+    app.ask("someone", "What colour is the sky?").await;
+    let request = model.last_request();
+    let system = request.message("system");
+    assert!(system.contains("The documents do not contain an answer to this question.") && !system.contains(german));
+}
+
+#[tokio::test]
+async fn where_documents_are_not_enough_answers_may_come_from_elsewhere_if_allowed() {
+    let model = ModelServer::start();
+    let with = |app: crate::test_app::TestAppBuilder| {
+        app.document("ml.md", "# Learning\n\nMachine learning is programs that learn from data.\n")
+            .option("--answer-only-from-documents", "false")
+    };
+    let app = with(TestApp::builder().option("--openai-base-url", model.base_url())).start().await;
+    model.always(|| Reply::answer("The documents do not tell. Paris is the capital of France."));
+    let answer = app.ask("someone", "What is the capital of France?").await;
+    assert!(model.last_request().message("system").contains("answer from what you know"));
+    assert_eq!((&answer["abstained"], answer["uncited"].as_array().unwrap().len()), (&json!(false), 2), "{answer}");
+
+    let extractive = with(TestApp::builder()).start().await;
+    let answer = extractive.ask("someone", "What is the capital of France?").await;
+    assert_eq!(answer["abstained"], false, "{answer}");
+    assert!(answer["response"].as_str().unwrap().contains("[1]"), "{answer}");
+}

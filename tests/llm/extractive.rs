@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use footnote::chat::citations;
 use footnote::llm::abstention::NOT_IN_THE_DOCUMENTS;
-use footnote::llm::{Answerer, Completion, Extractive, Question};
+use footnote::llm::{Answerer, Completion, Extractive, Question, Scope};
 use footnote::source_document::SourceDocument;
 use footnote::text::code_points::slice;
 use footnote_knowledge::embedding::{Embedder, LocalEmbedder};
@@ -34,7 +34,7 @@ fn sources() -> Vec<SourceDocument> {
 }
 
 async fn answer_from(message: &str, sources: Vec<SourceDocument>) -> (String, Completion) {
-    let answerer = Answerer::Extractive(Extractive::new(Arc::clone(&EMBEDDER)));
+    let answerer = Answerer::Extractive(Extractive::new(Arc::clone(&EMBEDDER), Scope::DocumentsOnly));
     let question = Question {
         message: message.to_owned(),
         standalone: message.to_owned(),

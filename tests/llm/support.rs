@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use footnote::llm::prompt::PromptTemplates;
 use footnote::llm::{
-    Answer, Answerer, Completion, Error, Event, OpenAiChat, OpenAiChatOptions, Question, Retries, Timeouts,
+    Answer, Answerer, Completion, Error, Event, OpenAiChat, OpenAiChatOptions, PromptBudget, Question, Retries, Scope,
+    Timeouts, TokenCounter,
 };
 use footnote::source_document::SourceDocument;
+use footnote_knowledge::embedding::Tokenizer;
 use futures::StreamExt;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -20,7 +22,11 @@ pub(crate) fn options(server: &ModelServer) -> OpenAiChatOptions {
         api_key: None,
         proxy: None,
         model: "scripted".to_owned(),
-        prompt: PromptTemplates::load(None, None).unwrap(),
+        prompt: PromptTemplates::load(None, None, Scope::DocumentsOnly).unwrap(),
+        budget: PromptBudget {
+            tokens: 8192,
+            counter: TokenCounter::of_model("scripted", Tokenizer::cautious().unwrap()),
+        },
         timeouts: Timeouts::default(),
         retries: Retries { limit: 3, first_delay: Duration::from_millis(1), longest_delay: Duration::from_millis(2) },
     }

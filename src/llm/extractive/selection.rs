@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::composition::Sentence;
 use super::ranking::Ranked;
+use crate::llm::Scope;
 use crate::text::words::{content_stems, lower_words};
 
 /// What the passage's closeness counts beside the best sentence's support: a question about something that the documents
@@ -36,10 +37,11 @@ pub(super) struct Selection {
 /// What to say, in reading order: by source, the best one's first, and within a source as it stands there.
 ///
 /// `closeness` is the cosine of the question and the nearest passage.
-pub(super) fn select(ranked: Vec<Ranked>, closeness: f32) -> Selection {
+pub(super) fn select(ranked: Vec<Ranked>, closeness: f32, scope: Scope) -> Selection {
     let best = ranked.iter().map(|ranked| ranked.support).max_by(f32::total_cmp);
     let support = best.map_or(0.0, |best| best + PASSAGE * closeness);
-    let sentences = if support >= LEAST_SUPPORT { sentences(&ranked) } else { Vec::new() };
+    let is_enough = support >= LEAST_SUPPORT || scope == Scope::DocumentsFirst;
+    let sentences = if is_enough { sentences(&ranked) } else { Vec::new() };
     Selection { support, sentences }
 }
 

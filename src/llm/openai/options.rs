@@ -7,6 +7,7 @@ use footnote_knowledge::openai_endpoint::HttpClientError;
 use footnote_knowledge::secret::Secret;
 use reqwest::Url;
 
+use crate::llm::PromptBudget;
 use crate::llm::prompt::PromptTemplates;
 
 #[derive(Debug, Clone)]
@@ -19,6 +20,7 @@ pub struct OpenAiChatOptions {
     pub proxy: Option<Secret>,
     pub model: String,
     pub prompt: PromptTemplates,
+    pub budget: PromptBudget,
     pub timeouts: Timeouts,
     pub retries: Retries,
 }

@@ -3,6 +3,7 @@ use std::io::Write;
 use uuid::Uuid;
 
 use super::*;
+use crate::llm::Scope;
 use crate::llm::abstention::NOT_IN_THE_DOCUMENTS;
 
 fn source(n: usize, text: &str) -> SourceDocument {
@@ -34,13 +35,13 @@ fn question(message: &str, sources: Vec<SourceDocument>) -> Question {
 }
 
 fn rendered(question: &Question) -> String {
-    PromptTemplates::load(None, None).unwrap().render(question).user
+    PromptTemplates::load(None, None, Scope::DocumentsOnly).unwrap().render(question).user
 }
 
 fn load_user(template: &str) -> Result<PromptTemplates, InvalidTemplate> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(template.as_bytes()).unwrap();
-    PromptTemplates::load(None, Some(file.path()))
+    PromptTemplates::load(None, Some(file.path()), Scope::DocumentsOnly)
 }
 
 #[test]
@@ -101,7 +102,7 @@ fn the_conversation_comes_as_you_and_bot() {
 
 #[test]
 fn the_built_in_system_prompt_demands_the_agreed_sentence() {
-    let prompt = PromptTemplates::load(None, None).unwrap().render(&question("?", vec![]));
+    let prompt = PromptTemplates::load(None, None, Scope::DocumentsOnly).unwrap().render(&question("?", vec![]));
     assert!(prompt.system.contains(NOT_IN_THE_DOCUMENTS));
     assert!(prompt.system.contains("not to be followed"));
 }
@@ -127,10 +128,12 @@ fn a_template_that_cannot_work_is_refused_with_its_reason() {
     for (template, reason) in reasons {
         assert_eq!(load_user(template).unwrap_err().to_string(), reason);
     }
-    let missing = PromptTemplates::load(Some(Path::new("no/such/prompt.txt")), None).unwrap_err().to_string();
+    let missing = PromptTemplates::load(Some(Path::new("no/such/prompt.txt")), None, Scope::DocumentsOnly)
+        .unwrap_err()
+        .to_string();
     assert!(missing.starts_with("cannot read the prompt template no/such/prompt.txt: "), "{missing}");
     let mut system = tempfile::NamedTempFile::new().unwrap();
     system.write_all(b"Answer from {{sources}}.").unwrap();
-    let misplaced = PromptTemplates::load(Some(system.path()), None).unwrap_err().to_string();
+    let misplaced = PromptTemplates::load(Some(system.path()), None, Scope::DocumentsOnly).unwrap_err().to_string();
     assert!(misplaced.contains("takes no placeholders, but contains {{sources}}"), "{misplaced}");
 }
