@@ -15,7 +15,6 @@ use crate::http::{AccessRules, AppState, Patience, router};
 use crate::ingesting::{self, Ingesting};
 use crate::library::Library;
 use crate::parts::{self, Parts};
-use crate::retrieval::Retrieval;
 use crate::telemetry::Metrics;
 use crate::{listening, serving};
 
@@ -40,8 +39,7 @@ impl Application {
         ingesting::check(&options.ingest)?;
         let listener = bind(options).await?;
         let local_addr = listener.local_addr().context("the listening address cannot be read")?;
-        let Parts { library, sessions, answerer, chat_options } = parts::open(options).await?;
-        let retrieval = Retrieval::new(library.clone());
+        let Parts { library, retrieval, sessions, answerer, chat_options } = parts::open(options).await?;
         let state = AppState {
             chat: Chat::new(sessions.clone(), retrieval.clone(), answerer, chat_options),
             retrieval,

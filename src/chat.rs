@@ -52,6 +52,8 @@ pub struct ChatOptions {
     pub history: HistoryWindow,
     /// Longest time the model may take for one answer.
     pub model_timeout: Duration,
+    /// Longest time it may take to rewrite a follow-up question; zero leaves that to the rules.
+    pub condense_timeout: Duration,
 }
 
 /// Why a turn was not answered; it was not saved either.
@@ -163,7 +165,8 @@ impl Inner {
 
         let session = self.load_session(&request.session, &mut timings).await;
         let mut history = History::of(&session, &self.options.history, request.use_history).await;
-        let mut retrieved = self.retrieve(request, &history, &mut timings).await?;
+        let rewritten = self.rewrite(request, &history, &mut timings).await;
+        let mut retrieved = self.retrieve(request, rewritten.as_deref(), &history, &mut timings).await?;
         let shown = std::mem::take(&mut history.messages);
         let (question, context) =
             answer::question(&self.answerer, request.question.as_str(), shown, &mut retrieved).await?;
@@ -197,6 +200,7 @@ impl Inner {
             citations: checked.citations,
             uncited: if answer.completion.abstained { Vec::new() } else { checked.uncited },
             removed_markers: answer.removed_markers,
+            reranked: self.retrieval.reranks().then_some(retrieved.reranked.is_some()),
             history: history.used,
             context,
             usage: answer.completion.usage,
@@ -218,14 +222,41 @@ impl Inner {
         timed(&mut timings.session, Box::pin(self.sessions.load(session))).instrument(info_span!("session")).await
     }
 
+    /// A message that depends on the conversation as a question of its own, by the model if there is one. Where it does
+    /// not manage in time, the rules of retrieval do.
+    async fn rewrite(&self, request: &TurnRequest, history: &History, timings: &mut Timings) -> Option<String> {
+        let message = request.question.as_str();
+        let patience = self.options.condense_timeout;
+        if patience.is_zero() || !retrieval::standalone(message, &history.said()).depends {
+            return None;
+        }
+        let deadline = tokio::time::Instant::now() + patience;
+        let condensing = Box::pin(self.answerer.condense(&history.messages, message, deadline));
+        let condensed = timed(&mut timings.condense, tokio::time::timeout_at(deadline, condensing));
+        match condensed.instrument(info_span!("condense")).await {
+            Ok(Ok(question)) => question,
+            Ok(Err(error)) => {
+                let cause = format!("{:#}", anyhow::Error::new(error));
+                tracing::warn!(error.cause = cause, "the model did not rewrite a follow-up question; rules did");
+                None
+            }
+            Err(_) => {
+                tracing::warn!("the model did not rewrite a follow-up question in time; rules did");
+                None
+            }
+        }
+    }
+
     async fn retrieve(
         &self,
         request: &TurnRequest,
+        rewritten: Option<&str>,
         history: &History,
         timings: &mut Timings,
     ) -> Result<Retrieved, retrieval::Error> {
         let wanted = retrieval::Request {
             message: request.question.as_str(),
+            rewritten,
             earlier: &history.said(),
             wanted: retrieval::Wanted {
                 filter: &request.filter,
@@ -235,8 +266,9 @@ impl Inner {
             },
         };
         let retrieved = Box::pin(self.retrieval.retrieve(wanted)).instrument(info_span!("retrieve")).await?;
-        timings.embed = milliseconds(retrieved.embed);
-        timings.search = milliseconds(retrieved.search);
+        timings.embed = milliseconds(retrieved.times.embed);
+        timings.search = milliseconds(retrieved.times.search);
+        timings.rerank = milliseconds(retrieved.times.rerank);
         Ok(retrieved)
     }
 

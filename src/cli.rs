@@ -2,6 +2,7 @@
 
 mod access;
 mod eval;
+mod rerank;
 
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ use crate::llm::Scope;
 
 pub use access::{AccessOptions, check_key};
 pub use eval::{EvalHistory, EvalOptions};
+pub use rerank::RerankOptions;
 
 /// A hundred years: "for ever" in a number, which clocks can still add up.
 const MOST_SECONDS: u64 = 100 * 365 * 86_400;
@@ -68,6 +70,8 @@ pub struct ServeOptions {
     pub embedding: EmbeddingOptions,
     #[command(flatten)]
     pub sessions: SessionOptions,
+    #[command(flatten)]
+    pub rerank: RerankOptions,
     #[command(flatten)]
     pub openai: OpenAiOptions,
     #[command(flatten)]
@@ -197,6 +201,11 @@ pub struct ModelOptions {
     /// the extractive answerer quote whatever is nearest
     #[arg(long, env = "FOOTNOTE_ANSWER_ONLY_FROM_DOCUMENTS", value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
     pub answer_only_from_documents: bool,
+
+    /// Longest time a chat model may take to rewrite a follow-up question so that it stands alone, in milliseconds; after it,
+    /// and with 0 always, rules do
+    #[arg(long, env = "FOOTNOTE_CONDENSE_TIMEOUT", value_name = "MS", default_value_t = 3000, value_parser = clap::value_parser!(u64).range(..=60_000))]
+    pub condense_timeout: u64,
 
     /// Longest prompt for a chat model, in tokens: instructions, passages, conversation and question. Beyond it, the
     /// worst passages and the oldest messages are left out; at least 60 % are the passages'

@@ -37,7 +37,7 @@ pub async fn run(options: &EvalOptions) -> anyhow::Result<ExitCode> {
 
     let built_in = parts::built_in_embedder(&options.embedding, &options.model, &options.openai).await?;
     let corpus = corpus::open(options, &dataset.passages, built_in.clone()).await?;
-    let retrieval = Retrieval::new(corpus.library.clone());
+    let retrieval = Retrieval::new(corpus.library.clone(), parts::reranker(&options.rerank)?);
     let rankings = passages::rank(&retrieval, &corpus, &judged, options).await?;
     let mut report = Report::new(options, &dataset, rankings);
 

@@ -7,6 +7,7 @@
 
 pub mod abstention;
 mod budget;
+mod condense;
 mod error;
 mod extractive;
 mod openai;
@@ -129,6 +130,19 @@ impl Answerer {
         match self {
             Self::Extractive(_) => Extractive::NAME,
             Self::OpenAi(model) => model.model(),
+        }
+    }
+
+    /// The message as a question of its own, as a model puts it; none where no model is asked.
+    pub async fn condense(
+        &self,
+        history: &[Message],
+        message: &str,
+        deadline: Instant,
+    ) -> Result<Option<String>, Error> {
+        match self {
+            Self::Extractive(_) => Ok(None),
+            Self::OpenAi(model) => model.condense(history, message, deadline).await.map(Some),
         }
     }
 

@@ -15,11 +15,13 @@ use crate::cli::{self, ModelOptions, ServeOptions, SessionsKind};
 use crate::library::Library;
 use crate::llm::prompt::PromptTemplates;
 use crate::llm::{Answerer, Extractive, OpenAiChat, OpenAiChatOptions, PromptBudget, Retries, Timeouts, TokenCounter};
+use crate::retrieval::{Reranker, Retrieval};
 use crate::sessions::{SessionOptions, Sessions, StoreChoice};
 
 /// Everything a turn of chat needs.
 pub(crate) struct Parts {
     pub(crate) library: Library,
+    pub(crate) retrieval: Retrieval,
     pub(crate) sessions: Sessions,
     pub(crate) answerer: Answerer,
     pub(crate) chat_options: ChatOptions,
@@ -42,8 +44,10 @@ pub(crate) async fn open(options: &ServeOptions) -> anyhow::Result<Parts> {
             },
         },
         model_timeout: Duration::from_secs(options.model.model_timeout),
+        condense_timeout: Duration::from_millis(options.model.condense_timeout),
     };
-    Ok(Parts { library, sessions, answerer, chat_options })
+    let retrieval = Retrieval::new(library.clone(), reranker(&options.rerank)?);
+    Ok(Parts { library, retrieval, sessions, answerer, chat_options })
 }
 
 /// Whether turns of an outage are kept on disk, and those that an earlier process kept are sent. A command that looks at
@@ -107,6 +111,11 @@ pub(crate) async fn built_in_embedder(
 pub(crate) fn library(options: &ServeOptions, built_in: Option<Arc<Embedder>>) -> Library {
     let built_in = built_in.filter(|_| options.embedding.embedder == EmbedderKind::Local);
     Library::new(options.store.clone(), options.embedding.clone(), options.openai.clone(), built_in)
+}
+
+/// None if no endpoint is named.
+pub(crate) fn reranker(options: &cli::RerankOptions) -> anyhow::Result<Option<Reranker>> {
+    Ok(options.reranker().map(Reranker::new).transpose()?)
 }
 
 /// The remote model that was asked for, else the extractive answerer, which compares sentences with `built_in`.

@@ -5,12 +5,15 @@
 mod context;
 mod conversation;
 mod neighbours;
-pub mod standalone;
+mod rerank;
+mod standalone;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use footnote_knowledge::collection::{self, Candidate, Filter, Hit, SearchMode, SearchQuery, SearchResult, Selection};
+use footnote_knowledge::collection::{
+    self, Candidate, Dropped, Filter, Hit, SearchMode, SearchQuery, SearchResult, Selection,
+};
 use footnote_knowledge::embedding::{self, Embedder};
 use tracing::{Instrument, info_span};
 
@@ -18,11 +21,14 @@ use crate::library::{self, Library, Opened};
 use crate::source_document::SourceDocument;
 use context::Context;
 pub use conversation::{Said, Speaker};
-use standalone::{Standalone, standalone_question};
+pub use rerank::{Reranked, Reranker, RerankerOptions};
+pub use standalone::Standalone;
+use standalone::standalone_question;
 
 #[derive(Clone)]
 pub struct Retrieval {
     library: Library,
+    reranker: Option<Reranker>,
 }
 
 /// What to find passages for.
@@ -30,6 +36,8 @@ pub struct Retrieval {
 pub struct Request<'a> {
     /// As the user typed it.
     pub message: &'a str,
+    /// The same as a question of its own, if somebody has put it so.
+    pub rewritten: Option<&'a str>,
     /// The conversation before it, oldest first.
     pub earlier: &'a [Said<'a>],
     pub wanted: Wanted<'a>,
@@ -60,15 +68,24 @@ pub struct Retrieved {
     pub candidates: Vec<Candidate>,
     /// The cosine of the question and the nearest passage; none if the built-in model embeds no documents.
     pub closeness: Option<f32>,
-    pub embed: Duration,
-    pub search: Duration,
+    /// What the reranker made of the best; none if there is none, or it was not heard.
+    pub reranked: Option<Vec<Reranked>>,
+    pub times: Times,
 }
 
-/// A search with the time its two steps took.
-pub struct TimedSearch {
-    pub result: SearchResult,
+/// How long each step took.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
     pub embed: Duration,
     pub search: Duration,
+    pub rerank: Duration,
+}
+
+/// A search with the time its steps took.
+pub struct TimedSearch {
+    pub result: SearchResult,
+    pub reranked: Option<Vec<Reranked>>,
+    pub times: Times,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -82,19 +99,30 @@ pub enum Error {
 }
 
 impl Retrieval {
-    pub fn new(library: Library) -> Self {
-        Self { library }
+    pub fn new(library: Library, reranker: Option<Reranker>) -> Self {
+        Self { library, reranker }
+    }
+
+    /// Whether a reranker is asked about what a search finds.
+    pub fn reranks(&self) -> bool {
+        self.reranker.is_some()
     }
 
     /// The passages for a message in the light of what was said before.
     pub async fn retrieve(&self, request: Request<'_>) -> Result<Retrieved, Error> {
-        let Request { message, earlier, wanted } = request;
+        let Request { message, rewritten, earlier, wanted } = request;
         let earlier = &earlier[earlier.len().saturating_sub(MESSAGES_BACK)..];
-        let question = standalone_question(message, &conversation::of_user(earlier));
-        let context = Context::of(earlier, question.depends);
-        let searched_for = question.search_text(message).to_owned();
+        let by_rule = standalone(message, earlier);
+        let question = match rewritten {
+            Some(rewritten) => by_rule.rewritten(rewritten),
+            None => by_rule,
+        };
+        // A rewritten question holds what it took from the conversation.
+        let context = Context::of(earlier, question.depends && rewritten.is_none());
+        let searched_for = rewritten.unwrap_or_else(|| question.search_text(message)).to_owned();
         let opened = self.library.open().await.map_err(Error::Library)?;
-        let TimedSearch { result, embed, search } = search_in_context(opened, &searched_for, &context, wanted).await?;
+        let TimedSearch { result, reranked, times } =
+            self.search_in_context(opened, &searched_for, &context, wanted).await?;
         // Cosines of other models are of another size.
         let closeness = if matches!(*opened.embedder, Embedder::Local(_)) { closeness(&result) } else { None };
         let candidates = result.candidates;
@@ -106,33 +134,68 @@ impl Retrieval {
             sources,
             candidates,
             closeness,
-            embed,
-            search,
+            reranked,
+            times,
         })
     }
 
     /// Search alone, for `POST /search`.
     pub async fn search(&self, text: &str, wanted: Wanted<'_>) -> Result<TimedSearch, Error> {
         let opened = self.library.open().await.map_err(Error::Library)?;
-        search_in_context(opened, text, &Context::default(), wanted).await
+        self.search_in_context(opened, text, &Context::default(), wanted).await
+    }
+
+    async fn search_in_context(
+        &self,
+        opened: &Opened,
+        text: &str,
+        context: &Context<'_>,
+        wanted: Wanted<'_>,
+    ) -> Result<TimedSearch, Error> {
+        let Wanted { filter, limit, mode, selection } = wanted;
+        // Whoever asks for passages that differ does not want them in the order of relevance again.
+        let reranker = self.reranker.as_ref().filter(|_| selection.mmr.is_none());
+        let mut times = Times { embed: Duration::ZERO, search: Duration::ZERO, rerank: Duration::ZERO };
+
+        let embedding = timed(&mut times.embed, embed(opened, text, context).instrument(info_span!("embed"))).await?;
+
+        let found = reranker.map_or(limit, |reranker| limit.max(reranker.candidates()));
+        let query =
+            SearchQuery { text, embedding: &embedding, context: &context.words, filter, limit: found, mode, selection };
+        let searching = opened.collection.search(query).instrument(info_span!("search"));
+        let mut result = timed(&mut times.search, searching).await.map_err(Error::Search)?;
+
+        let reranked = match reranker {
+            Some(reranker) => {
+                let reranking = reranker.rerank(text, &mut result.hits).instrument(info_span!("rerank"));
+                timed(&mut times.rerank, reranking).await
+            }
+            None => None,
+        };
+        keep_best(&mut result, limit);
+        Ok(TimedSearch { result, reranked, times })
     }
 }
 
-async fn search_in_context(
-    opened: &Opened,
-    text: &str,
-    context: &Context<'_>,
-    wanted: Wanted<'_>,
-) -> Result<TimedSearch, Error> {
-    let started = Instant::now();
-    let embedding = embed(opened, text, context).instrument(info_span!("embed")).await?;
-    let embed = started.elapsed();
+/// Of what was found for the reranker, as much as was asked for.
+fn keep_best(result: &mut SearchResult, limit: usize) {
+    for hit in result.hits.drain(limit.min(result.hits.len())..) {
+        let candidate = result.candidates.iter_mut().find(|candidate| candidate.chunk_id == hit.chunk.id);
+        candidate.expect("every hit is a candidate").dropped = Some(Dropped::BelowLimit);
+    }
+}
 
+async fn timed<Output>(taken: &mut Duration, step: impl Future<Output = Output>) -> Output {
     let started = Instant::now();
-    let Wanted { filter, limit, mode, selection } = wanted;
-    let query = SearchQuery { text, embedding: &embedding, context: &context.words, filter, limit, mode, selection };
-    let result = opened.collection.search(query).instrument(info_span!("search")).await.map_err(Error::Search)?;
-    Ok(TimedSearch { result, embed, search: started.elapsed() })
+    let output = step.await;
+    *taken = started.elapsed();
+    output
+}
+
+/// What the rules make of a message.
+pub fn standalone(message: &str, earlier: &[Said<'_>]) -> Standalone {
+    let earlier = &earlier[earlier.len().saturating_sub(MESSAGES_BACK)..];
+    standalone_question(message, &conversation::of_user(earlier))
 }
 
 /// The vector to search with. Question and context are embedded at the same time.

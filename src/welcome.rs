@@ -52,6 +52,9 @@ pub fn hosts_receiving_text(options: &ServeOptions) -> Vec<String> {
     {
         note(proxy.expose(), &format!("proxy for what goes to {}", host(openai)));
     }
+    if let Some(url) = &options.rerank.rerank_url {
+        note(url.as_str(), "questions and passages");
+    }
     if let Some(url) = &options.store.qdrant_url {
         note(url, "documents");
     }

@@ -4,7 +4,7 @@ use footnote_knowledge::collection::Candidate;
 use serde::Serialize;
 
 use crate::llm::prompt::Prompt;
-use crate::retrieval::Retrieved;
+use crate::retrieval::{Reranked, Retrieved};
 
 /// `explain` of the response.
 #[derive(Debug, Clone, Serialize)]
@@ -18,6 +18,8 @@ pub struct Explanation {
     pub messages_in_context: usize,
     /// Everything that was ranked, with ranks and scores, and why it was dropped if it was.
     pub candidates: Vec<Candidate>,
+    /// What the reranker made of the best of them, best first; none if there is none, or it was not heard.
+    pub reranked: Option<Vec<Reranked>>,
     /// What the model was sent; none of the extractive answerer.
     pub prompt: Option<Prompt>,
 }
@@ -30,6 +32,7 @@ impl Explanation {
             searched_for: retrieved.searched_for.clone(),
             messages_in_context: retrieved.messages_in_context,
             candidates,
+            reranked: retrieved.reranked.clone(),
             prompt,
         }
     }

@@ -35,6 +35,9 @@ pub struct ChatResponse {
     pub uncited: Vec<[usize; 2]>,
     /// How many numbers in brackets named no source and were taken out.
     pub removed_markers: usize,
+    /// Whether the passages have the reranker's order; absent where there is no reranker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reranked: Option<bool>,
     pub history: HistoryUse,
     /// What the prompt had no room for; absent where no model is asked.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,17 +72,29 @@ pub(super) fn replayed(stored: &str, saved: Saved) -> Result<Value, serde_json::
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Timings {
     pub session: f64,
+    /// Rewriting a follow-up question; zero where the model was not asked to.
+    pub condense: f64,
     pub embed: f64,
     pub search: f64,
+    /// Zero where there is no reranker.
+    pub rerank: f64,
     pub llm: f64,
     pub save: f64,
 }
 
 impl Timings {
     /// Each step of the turn by its name.
-    pub fn steps(&self) -> [(&'static str, f64); 5] {
-        let Self { session, embed, search, llm, save } = *self;
-        [("session", session), ("embed", embed), ("search", search), ("llm", llm), ("save", save)]
+    pub fn steps(&self) -> [(&'static str, f64); 7] {
+        let Self { session, condense, embed, search, rerank, llm, save } = *self;
+        [
+            ("session", session),
+            ("condense", condense),
+            ("embed", embed),
+            ("search", search),
+            ("rerank", rerank),
+            ("llm", llm),
+            ("save", save),
+        ]
     }
 }
 

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use footnote_knowledge::collection::SearchMode;
 use footnote_knowledge::options::{EmbeddingOptions, OpenAiOptions, StoreOptions};
 
-use super::ModelOptions;
+use super::{ModelOptions, RerankOptions};
 
 #[derive(Debug, Clone, Args)]
 pub struct EvalOptions {
@@ -58,6 +58,8 @@ pub struct EvalOptions {
     pub store: StoreOptions,
     #[command(flatten)]
     pub embedding: EmbeddingOptions,
+    #[command(flatten)]
+    pub rerank: RerankOptions,
     #[command(flatten)]
     pub openai: OpenAiOptions,
     #[command(flatten)]

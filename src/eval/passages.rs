@@ -71,7 +71,7 @@ pub(super) async fn retrieve(
         EvalHistory::None | EvalHistory::Last | EvalHistory::All => Vec::new(),
     };
     let wanted = Wanted { filter: &Default::default(), limit, mode: options.mode, selection: Default::default() };
-    let request = Request { message: &message, earlier: &earlier, wanted };
+    let request = Request { message: &message, rewritten: None, earlier: &earlier, wanted };
     Ok(retrieval.retrieve(request).await?)
 }
 
@@ -105,7 +105,7 @@ fn ranking(corpus: &Corpus, question: &Question, retrieved: &Retrieved) -> Ranki
         metrics: Metrics::of(&ranking, &question.relevant),
         ranking,
         group: question.conversation.clone().unwrap_or_else(|| question.id.clone()),
-        embed_ms: retrieved.embed.as_secs_f64() * 1e3,
-        search_ms: retrieved.search.as_secs_f64() * 1e3,
+        embed_ms: retrieved.times.embed.as_secs_f64() * 1e3,
+        search_ms: retrieved.times.search.as_secs_f64() * 1e3,
     }
 }

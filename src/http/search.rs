@@ -37,6 +37,9 @@ pub(super) struct SearchResponse {
     /// Every candidate with its rank and score by each ranking, and why it was dropped if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     explain: Option<Vec<Candidate>>,
+    /// Whether the results have the reranker's order; absent where there is no reranker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reranked: Option<bool>,
     timings_ms: SearchTimings,
 }
 
@@ -44,6 +47,7 @@ pub(super) struct SearchResponse {
 struct SearchTimings {
     embed: f64,
     search: f64,
+    rerank: f64,
 }
 
 pub(super) async fn post(
@@ -69,6 +73,11 @@ pub(super) async fn post(
         query: query.as_str().to_owned(),
         results: source_documents(found.result.hits),
         explain: body.explain.then_some(found.result.candidates),
-        timings_ms: SearchTimings { embed: found.embed.as_secs_f64() * 1e3, search: found.search.as_secs_f64() * 1e3 },
+        reranked: app.retrieval.reranks().then_some(found.reranked.is_some()),
+        timings_ms: SearchTimings {
+            embed: found.times.embed.as_secs_f64() * 1e3,
+            search: found.times.search.as_secs_f64() * 1e3,
+            rerank: found.times.rerank.as_secs_f64() * 1e3,
+        },
     }))
 }

@@ -28,7 +28,7 @@ pub use options::{InvalidOptions, OpenAiChatOptions, Retries, Timeouts};
 use transport::Transport;
 
 use crate::llm::prompt::{Prompt, PromptTemplates};
-use crate::llm::{Answer, ContextUse, Error, PromptBudget, Question};
+use crate::llm::{Answer, ContextUse, Error, Event, Message, PromptBudget, Question, condense};
 
 /// How long an answer vouches for the endpoint when readiness is asked for.
 const CHECKED_FOR: Duration = Duration::from_secs(30);
@@ -104,6 +104,20 @@ impl OpenAiChat {
             Ok(completion.next().await?.map(|event| (event, completion)))
         });
         Ok(stream::iter(first.map(Ok)).chain(rest).boxed())
+    }
+
+    /// The message as a question of its own. One attempt: whoever waits for it can do without.
+    pub async fn condense(&self, history: &[Message], message: &str, deadline: Instant) -> Result<String, Error> {
+        let request = self.request(condense::prompt(history, message));
+        let mut completion = self.open(&request, deadline).await?;
+        let mut reply = String::new();
+        while let Some(event) = completion.next().await? {
+            match event {
+                Event::Delta(piece) => reply.push_str(&piece),
+                Event::Done(_) => break,
+            }
+        }
+        condense::question_in(&reply).ok_or_else(|| Error::InvalidResponse("the reply is no question".into()))
     }
 
     /// The endpoint is reached and takes the key. One that answered within the last 30 s is not asked again.

@@ -21,6 +21,13 @@ pub struct Standalone {
 }
 
 impl Standalone {
+    /// As a model has put it.
+    pub(super) fn rewritten(self, question: &str) -> Self {
+        let mut reasons = self.reasons;
+        reasons.push("a model has rewritten it");
+        Self { question: question.to_owned(), depends: true, reasons }
+    }
+
     /// What to search with where the conversation takes part in the search by weight: the message itself, unless it has
     /// no words of its own or a word of it was replaced. Another question in front would weigh as much as the message.
     pub(super) fn search_text<'a>(&'a self, message: &'a str) -> &'a str {
@@ -37,7 +44,7 @@ const MESSAGES_BACK: usize = 4;
 const LONGEST_CONTEXT_CHARS: usize = 200;
 
 /// The message as a question of its own. `previous_user_messages` is oldest first and without `message`.
-pub fn standalone_question(message: &str, previous_user_messages: &[&str]) -> Standalone {
+pub(super) fn standalone_question(message: &str, previous_user_messages: &[&str]) -> Standalone {
     let recent = &previous_user_messages[previous_user_messages.len().saturating_sub(MESSAGES_BACK)..];
     let context = recent
         .iter()
