@@ -224,3 +224,49 @@ async fn a_search_is_checked_like_a_chat() {
         assert_eq!(answer.body["field"], field, "{}", answer.body);
     }
 }
+
+#[tokio::test]
+async fn odd_questions_are_answered_or_refused_honestly() {
+    let app = small_app().await;
+    let long = format!("What is a chunk? {}", "And what is more to be said of it? ".repeat(850));
+    assert!((29_000..32_768).contains(&long.len()));
+    let related = [long.as_str(), "chunk", "<b>What</b> is a <script>alert(1)</script> chunk?"];
+    for (number, question) in related.iter().enumerate() {
+        let answer = app.ask(&format!("related-{number}"), question).await;
+        assert_eq!(answer["source_documents"].as_array().unwrap().len(), 1, "{answer}");
+    }
+    let unrelated = [
+        "the",
+        "and of it",
+        "🦀🦀🦀",
+        "???",
+        "'; DROP TABLE documents; --",
+        "SELECT * FROM users WHERE '1'='1'",
+        "Wie hoch ist der höchste Berg der Schweiz, und wer hat ihn zuerst bestiegen?",
+        "\u{202e}evil\u{0} \u{fffe}",
+    ];
+    for (number, question) in unrelated.iter().enumerate() {
+        let answer = app.ask(&format!("unrelated-{number}"), question).await;
+        assert_eq!(answer["abstained"], true, "{question:?}: {answer}");
+        assert_eq!(answer["citations"], json!([]), "nothing is dressed up as support: {answer}");
+        let cited = |source: &Value| source["cited"] == true;
+        assert!(!answer["source_documents"].as_array().unwrap().iter().any(cited), "{answer}");
+        assert_eq!(answer["session_persisted"], true);
+    }
+    for query in related.iter().chain(&unrelated) {
+        assert_eq!(app.post("/search", json!({"query": query})).await.status, StatusCode::OK, "{query:?}");
+    }
+}
+
+#[tokio::test]
+async fn without_documents_there_is_no_answer_and_no_error() {
+    let app = TestApp::builder().start().await;
+    let answer = app.ask("someone", "What is a chunk?").await;
+    assert_eq!((&answer["abstained"], &answer["source_documents"]), (&json!(true), &json!([])));
+    let body = json!({"query": "chunk", "score_threshold": 0.2, "mmr": 0.5, "explain": true});
+    let found = app.post("/search", body).await;
+    assert_eq!(
+        (found.status, &found.body["results"], &found.body["explain"]),
+        (StatusCode::OK, &json!([]), &json!([]))
+    );
+}

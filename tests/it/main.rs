@@ -11,6 +11,8 @@ mod model_server;
 mod redis_cluster;
 #[path = "../support/redis_server.rs"]
 mod redis_server;
+#[path = "../support/rerank_server.rs"]
+mod rerank_server;
 #[path = "../support/server_process.rs"]
 mod server_process;
 #[path = "../support/test_app.rs"]
@@ -34,6 +36,7 @@ mod operations;
 mod packaging;
 mod process;
 mod redis_sessions;
+mod rerank;
 mod retrieval;
 mod sessions;
 mod streaming;

@@ -72,11 +72,11 @@ async fn a_failed_turn_leaves_its_conversation_as_it_was() {
     let before = app.get("/sessions/someone").await.body["messages"].clone();
     model.then(Reply::CutAfter("Half an".to_owned())).then(Reply::refuse(401));
     for _ in 0..2 {
-        let body = json!({"user_id": "someone", "message": "Who uses it?"});
+        let body = json!({"user_id": "someone", "message": "Who uses machine learning?"});
         assert_eq!(app.post("/chat", body).await.status, StatusCode::BAD_GATEWAY);
         assert_eq!(app.get("/sessions/someone").await.body["messages"], before);
     }
-    assert_eq!(app.ask("someone", "Who uses it?").await["conversation_length"], 4);
+    assert_eq!(app.ask("someone", "Who uses machine learning?").await["conversation_length"], 4);
 }
 
 #[tokio::test]
@@ -290,4 +290,61 @@ async fn where_documents_are_not_enough_answers_may_come_from_elsewhere_if_allow
     let answer = extractive.ask("someone", "What is the capital of France?").await;
     assert_eq!(answer["abstained"], false, "{answer}");
     assert!(answer["response"].as_str().unwrap().contains("[1]"), "{answer}");
+}
+
+#[tokio::test]
+async fn the_model_rewrites_a_message_that_depends_on_the_conversation_and_no_other() {
+    let model = ModelServer::start();
+    let app = app_with(&model).await;
+    app.ask("someone", "What is machine learning?").await;
+    assert_eq!(model.requests().len(), 1, "the first message has nothing to depend on");
+    app.ask("someone", "What is a transformer in machine learning?").await;
+    assert_eq!(model.requests().len(), 2, "nor does one that stands alone");
+
+    model.then(Reply::answer("\"Which programs learn from data?\""));
+    let body = json!({"user_id": "someone", "message": "and which ones do that?", "explain": true});
+    let answer = app.post("/chat", body).await.body;
+    assert_eq!(model.requests().len(), 4);
+    let asked = model.requests()[2].clone();
+    let conversation = asked.message("user");
+    assert!(conversation.contains("You: What is machine learning?\nBot: Hello."), "{conversation}");
+    assert!(conversation.contains("Last message: and which ones do that?"), "{conversation}");
+    assert_eq!(answer["standalone_question"], "Which programs learn from data?");
+    assert_eq!(answer["explain"]["searched_for"], "Which programs learn from data?");
+    assert!(answer["timings_ms"]["condense"].as_f64().unwrap() > 0.0);
+    let last = model.last_request();
+    assert!(last.message("user").ends_with("Question: and which ones do that?"), "it is answered as it was asked");
+}
+
+#[tokio::test]
+async fn where_the_model_does_not_rewrite_in_time_the_rules_do() {
+    let model = ModelServer::start();
+    let app = TestApp::builder()
+        .document("ml.md", "# Learning\n\nMachine learning is programs that learn from data.\n")
+        .option("--openai-base-url", model.base_url())
+        .option("--condense-timeout", 300)
+        .start()
+        .await;
+    let long = "word ".repeat(300);
+    let useless: [fn(&str) -> Reply; 4] = [
+        |_| Reply::Stall,
+        |_| Reply::refuse(500),
+        |long| Reply::answer(long),
+        |_| Reply::CutAfter("Who uses".to_owned()),
+    ];
+    for (number, reply) in useless.iter().enumerate() {
+        let user = format!("user-{number}");
+        app.ask(&user, "What is machine learning?").await;
+        model.then(reply(&long));
+        let answer = app.ask(&user, "Who uses it?").await;
+        assert_eq!(answer["standalone_question"], "Who uses machine learning?");
+        assert_eq!((&answer["response"], &answer["session_persisted"]), (&json!("Hello. [1]"), &json!(true)));
+    }
+
+    let never =
+        TestApp::builder().option("--openai-base-url", model.base_url()).option("--condense-timeout", 0).start().await;
+    never.ask("someone", "What is machine learning?").await;
+    let before = model.requests().len();
+    never.ask("someone", "Who uses it?").await;
+    assert_eq!(model.requests().len(), before + 1);
 }

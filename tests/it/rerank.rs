@@ -1,0 +1,93 @@
+//! A reranker puts the passages into its order; without its answer the order of the search stands, and the response
+//! says so.
+
+use serde_json::{Value, json};
+
+use crate::rerank_server::{Manner, RerankServer};
+use crate::test_app::TestApp;
+
+const QUESTION: &str = "which lamp burns whale oil";
+
+async fn app_with(reranker: &RerankServer) -> TestApp {
+    TestApp::builder()
+        .document("whale.md", "# Lamp\n\nThis lamp burns whale oil.\n")
+        .document("fish.md", "# Lamp\n\nThis lamp burns fish oil.\n")
+        .document("bees.md", "# Bees\n\nBees make wax for candles.\n")
+        .option("--rerank-url", reranker.url())
+        .option("--rerank-timeout", 300)
+        .option("--rerank-api-key", "rr-secret")
+        .option("--rerank-model", "cross")
+        .start()
+        .await
+}
+
+fn order(found: &Value) -> Vec<&str> {
+    found.as_array().unwrap().iter().map(|source| source["source"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn passages_are_in_the_order_of_a_reranker_of_either_kind() {
+    for manner in [Manner::Jina, Manner::Tei] {
+        let reranker = RerankServer::start(manner);
+        let app = app_with(&reranker).await;
+        let found = app.post("/search", json!({"query": QUESTION, "top_k": 2, "explain": true})).await.body;
+        assert_eq!(order(&found["results"]), ["library/bees.md", "library/fish.md"], "{manner:?}");
+        assert_eq!((&found["reranked"], &found["results"][0]["n"]), (&json!(true), &json!(1)));
+        let dropped = found["explain"].as_array().unwrap().iter().filter(|it| it["dropped"] == "below_limit").count();
+        assert_eq!(dropped, 1);
+
+        let body = json!({"message": QUESTION, "top_k": 1, "explain": true});
+        let answer = app.post("/chat", body).await.body;
+        assert_eq!(order(&answer["source_documents"]), ["library/bees.md"]);
+        assert_eq!(answer["reranked"], true);
+        assert!(answer["timings_ms"]["rerank"].as_f64().unwrap() > 0.0);
+        let scores = answer["explain"]["reranked"].as_array().unwrap();
+        assert_eq!((scores.len(), &scores[0]["rank"]), (3, &json!(1)));
+        assert_eq!(scores[0]["chunk_id"], answer["source_documents"][0]["id"]);
+
+        let (authorization, body) = reranker.requests().pop().unwrap();
+        assert_eq!(authorization.as_deref(), Some("Bearer rr-secret"));
+        assert_eq!(body["query"], QUESTION);
+        let passages = body[if manner == Manner::Tei { "texts" } else { "documents" }].as_array().unwrap().clone();
+        assert!(passages.iter().any(|passage| passage.as_str().unwrap().contains("This lamp burns whale oil.")));
+        if manner == Manner::Jina {
+            assert_eq!(body["model"], "cross");
+        }
+        let asked = reranker.requests().len();
+        assert_eq!(asked, if manner == Manner::Tei { 3 } else { 2 }, "the wrong shape is tried once");
+    }
+}
+
+#[tokio::test]
+async fn without_its_answer_the_order_of_the_search_stands_and_it_is_left_alone_for_a_while() {
+    for manner in [Manner::Stalls, Manner::Fails, Manner::LeavesOut] {
+        let reranker = RerankServer::start(manner);
+        let app = app_with(&reranker).await;
+        for _ in 0..3 {
+            let answer = app.post("/chat", json!({"message": QUESTION, "top_k": 2})).await.body;
+            assert_eq!(order(&answer["source_documents"]), ["library/whale.md", "library/fish.md"], "{manner:?}");
+            assert_eq!((&answer["reranked"], &answer["session_persisted"]), (&json!(false), &json!(true)));
+        }
+        assert_eq!(reranker.requests().len(), 1, "{manner:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_reranker_that_is_not_there_costs_nobody_an_answer() {
+    let reranker = RerankServer::start(Manner::Jina);
+    let app = app_with(&reranker).await;
+    drop(reranker);
+    let answer = app.post("/chat", json!({"message": QUESTION})).await.body;
+    assert_eq!((&answer["reranked"], &answer["abstained"]), (&json!(false), &json!(false)), "{answer}");
+}
+
+#[tokio::test]
+async fn who_asks_for_passages_that_differ_is_not_reranked() {
+    let reranker = RerankServer::start(Manner::Jina);
+    let app = app_with(&reranker).await;
+    let found = app.post("/search", json!({"query": QUESTION, "mmr": 0.3})).await.body;
+    assert_eq!((order(&found["results"])[0], &found["reranked"]), ("library/whale.md", &json!(false)));
+    assert!(reranker.requests().is_empty());
+    let without = TestApp::builder().start().await.post("/search", json!({"query": QUESTION})).await.body;
+    assert!(without.get("reranked").is_none());
+}
