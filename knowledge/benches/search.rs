@@ -60,11 +60,13 @@ async fn measure(chunks: usize) {
 
     let all = Filter::default();
     let one_tag = Filter { tags: vec!["tag-1".into()], ..Filter::default() };
+    let by_time = Filter { ingested_after: Some(jiff::Timestamp::UNIX_EPOCH), ..Filter::default() };
     for (what, mode, filter) in [
         ("hybrid", SearchMode::Hybrid, &all),
         ("dense", SearchMode::Dense, &all),
         ("bm25", SearchMode::Bm25, &all),
         ("hybrid, a tenth by tag", SearchMode::Hybrid, &one_tag),
+        ("hybrid, all by time", SearchMode::Hybrid, &by_time),
     ] {
         let mut times = Vec::with_capacity(SEARCHES);
         for _ in 0..SEARCHES {

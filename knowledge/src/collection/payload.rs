@@ -38,7 +38,7 @@ pub(super) fn schema(dimension: usize) -> CollectionSchema {
         (TAGS, FieldKind::Keyword),
         (INGESTED_AT, FieldKind::Timestamp),
     ];
-    CollectionSchema { dimension, filtered: filtered.into(), beside_others: [VERSION, INGESTED_AT].into() }
+    CollectionSchema { dimension, filtered: filtered.into(), beside_others: [VERSION].into() }
 }
 
 pub(super) fn our_tenant() -> Condition {
