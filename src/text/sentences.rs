@@ -55,7 +55,8 @@ fn ends_with_abbreviation(before: &str, next: &str) -> bool {
         "rev", "mt", "no", "nr", "vol", "fig", "sec", "ch", "eq", "pp", "ed", "vs", "cf", "ca", "approx", "e.g", "i.e",
         "al",
     ];
-    let mut tokens = before.trim_end_matches('.').rsplit(|c: char| c.is_whitespace() || matches!(c, '(' | '"' | '“'));
+    let divides = |c: char| c.is_whitespace() || matches!(c, '(' | '[' | '"' | '“' | '-' | '–' | '—' | '/');
+    let mut tokens = before.trim_end_matches('.').rsplit(divides);
     let last = tokens.next().unwrap_or_default();
     if ABBREVIATIONS.contains(&last.to_lowercase().as_str()) {
         // "No. 5" and "Fig. 3", but "He said no. They left."
@@ -122,6 +123,7 @@ mod tests {
             "See Fig. 3 and No. 5, e.g. Section 2.",
             "Use a store, i.e. Redis, approx. Two hours.",
             "Vaswani et al. (2017) show it.",
+            "A third church, Trinity-St. Paul's, replaced it.",
         ];
         for sentence in whole {
             assert_eq!(sentences(sentence), [sentence]);

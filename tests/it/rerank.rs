@@ -45,8 +45,9 @@ async fn passages_are_in_the_order_of_a_reranker_of_either_kind() {
         assert_eq!((scores.len(), &scores[0]["rank"]), (3, &json!(1)));
         assert_eq!(scores[0]["chunk_id"], answer["source_documents"][0]["id"]);
 
-        let (authorization, body) = reranker.requests().pop().unwrap();
-        assert_eq!(authorization.as_deref(), Some("Bearer rr-secret"));
+        let request = reranker.requests().pop().unwrap();
+        let body = request.body;
+        assert_eq!(request.authorization.as_deref(), Some("Bearer rr-secret"));
         assert_eq!(body["query"], QUESTION);
         let passages = body[if manner == Manner::Tei { "texts" } else { "documents" }].as_array().unwrap().clone();
         assert!(passages.iter().any(|passage| passage.as_str().unwrap().contains("This lamp burns whale oil.")));

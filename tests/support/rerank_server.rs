@@ -22,10 +22,17 @@ pub(crate) enum Manner {
     LeavesOut,
 }
 
+/// As it arrived.
+#[derive(Clone)]
+pub(crate) struct RerankRequest {
+    pub(crate) authorization: Option<String>,
+    pub(crate) body: Value,
+}
+
 #[derive(Clone)]
 struct Shared {
-    manner: Arc<Mutex<Manner>>,
-    requests: Arc<Mutex<Vec<(Option<String>, Value)>>>,
+    manner: Manner,
+    requests: Arc<Mutex<Vec<RerankRequest>>>,
 }
 
 pub(crate) struct RerankServer {
@@ -36,7 +43,7 @@ pub(crate) struct RerankServer {
 
 impl RerankServer {
     pub(crate) fn start(manner: Manner) -> Self {
-        let shared = Shared { manner: Arc::new(Mutex::new(manner)), requests: Arc::default() };
+        let shared = Shared { manner, requests: Arc::default() };
         let router = Router::new().route("/rerank", post(rerank)).with_state(shared.clone());
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         listener.set_nonblocking(true).expect("a socket option");
@@ -53,8 +60,7 @@ impl RerankServer {
         &self.url
     }
 
-    /// Each with its `Authorization`.
-    pub(crate) fn requests(&self) -> Vec<(Option<String>, Value)> {
+    pub(crate) fn requests(&self) -> Vec<RerankRequest> {
         self.shared.requests.lock().expect("nothing panics holding it").clone()
     }
 }
@@ -69,8 +75,9 @@ impl Drop for RerankServer {
 
 async fn rerank(State(shared): State<Shared>, headers: HeaderMap, Json(body): Json<Value>) -> Response {
     let authorization = headers.get("authorization").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    shared.requests.lock().expect("nothing panics holding it").push((authorization, body.clone()));
-    let manner = *shared.manner.lock().expect("nothing panics holding it");
+    let request = RerankRequest { authorization, body: body.clone() };
+    shared.requests.lock().expect("nothing panics holding it").push(request);
+    let manner = shared.manner;
     let field = if manner == Manner::Tei { "texts" } else { "documents" };
     let Some(passages) = body[field].as_array() else {
         return (StatusCode::UNPROCESSABLE_ENTITY, format!("missing field `{field}`")).into_response();
