@@ -30,7 +30,7 @@ const EACH_TURN_BACK: f32 = 0.7;
 const TURNS: usize = 3;
 
 /// An answer says what it is about in its first sentences, and embedding all of it costs several milliseconds.
-const ANSWER_CHARS: usize = 300;
+const ANSWER_CHARS: usize = 200;
 
 /// The part of a conversation that is searched with.
 #[derive(Debug, Default)]

@@ -33,7 +33,10 @@ fn adjoin(one: &Hit, other: &Hit) -> bool {
 /// Adds the text of `other`, which stands just before or just behind `passage`.
 fn join(passage: &mut Hit, other: Hit) {
     let (chunk, other) = (&mut passage.chunk, other.chunk);
-    chunk.heading = in_common(chunk.heading.take(), other.heading);
+    // Without one in common, the best part's: it is why the passage is here.
+    if let Some(common) = in_common(chunk.heading.as_deref(), other.heading.as_deref()) {
+        chunk.heading = Some(common);
+    }
     if chunk.end == other.start {
         chunk.text.push_str(&other.text);
         chunk.end = other.end;
@@ -44,7 +47,7 @@ fn join(passage: &mut Hit, other: Hit) {
 }
 
 /// The headings that both stand under.
-fn in_common(one: Option<String>, other: Option<String>) -> Option<String> {
+fn in_common(one: Option<&str>, other: Option<&str>) -> Option<String> {
     const SEPARATOR: &str = " > ";
     let (one, other) = (one?, other?);
     let common = one.split(SEPARATOR).zip(other.split(SEPARATOR)).take_while(|(a, b)| a == b).map(|(a, _)| a);
@@ -103,10 +106,10 @@ mod tests {
     }
 
     #[test]
-    fn a_joined_passage_stands_under_the_headings_that_its_parts_have_in_common() {
+    fn a_joined_passage_stands_under_the_headings_that_its_parts_have_in_common_or_its_best_part() {
         let joined = joined(vec![hit(1, 0, 5, "Guide > Setup > Linux"), hit(1, 5, 26, "Guide > Setup > macOS")]);
         assert_eq!(joined[0].chunk.heading.as_deref(), Some("Guide > Setup"));
-        let joined = super::joined(vec![hit(1, 0, 5, "Guide"), hit(1, 5, 26, "")]);
-        assert_eq!(joined[0].chunk.heading, None);
+        let joined = super::joined(vec![hit(1, 5, 26, "What it is"), hit(1, 0, 5, "")]);
+        assert_eq!(joined[0].chunk.heading.as_deref(), Some("What it is"), "the best part's, where there is none");
     }
 }
