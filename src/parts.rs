@@ -129,6 +129,11 @@ pub(crate) fn answerer(
         let embedder = built_in.context("the extractive answerer needs the built-in model")?;
         return Ok(Answerer::Extractive(Extractive::new(embedder, model.scope())));
     };
+    // Its tables take ten megabytes: one in a process is enough.
+    let of_unknown = match &built_in {
+        Some(embedder) => embedder.tokenizer().to_cautious(),
+        None => Tokenizer::cautious()?,
+    };
     let remote = OpenAiChat::new(OpenAiChatOptions {
         base_url: openai.base_url().to_owned(),
         api_key: openai.openai_api_key.clone(),
@@ -137,7 +142,7 @@ pub(crate) fn answerer(
         prompt,
         budget: PromptBudget {
             tokens: model.context_tokens as usize,
-            counter: TokenCounter::of_model(name, Tokenizer::cautious()?),
+            counter: TokenCounter::of_model(name, of_unknown),
         },
         timeouts: Timeouts { between_tokens: Duration::from_secs(model.model_idle_timeout), ..Timeouts::default() },
         retries: Retries::default(),

@@ -42,8 +42,7 @@ pub struct ContextUse {
 impl PromptBudget {
     /// Whether the prompt fits however it is counted: no token is shorter than a byte, and most prompts are short.
     pub(super) fn surely_holds(&self, templates: &PromptTemplates, question: &Question) -> bool {
-        let prompt = templates.render(question);
-        prompt.system.len() + prompt.user.len() <= self.tokens
+        templates.most_bytes(question) <= self.tokens
     }
 
     /// Nothing left out.

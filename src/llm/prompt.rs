@@ -50,6 +50,25 @@ impl PromptTemplates {
         })
     }
 
+    /// A length that the prompt does not exceed, without writing it.
+    pub(super) fn most_bytes(&self, question: &Question) -> usize {
+        const AROUND_A_SOURCE: usize = 64;
+        const AROUND_A_MESSAGE: usize = 32;
+        const IN_ANOTHER_LANGUAGE: usize = 128;
+        let fences = 2 * fence_length(&question.sources);
+        let source = |source: &SourceDocument| {
+            let label = source.title.len() + source.heading.as_ref().map_or(0, String::len);
+            label + fences + source.text.len() + AROUND_A_SOURCE
+        };
+        // Every further line of a message is indented by two.
+        let indents = |content: &str| 2 * content.bytes().filter(|byte| *byte == b'\n').count();
+        let message = |message: &Message| message.content.len() + indents(&message.content) + AROUND_A_MESSAGE;
+        let templates = self.system.len() + self.user.bytes() + IN_ANOTHER_LANGUAGE;
+        let sources: usize = question.sources.iter().map(source).sum();
+        let history: usize = question.history.iter().map(message).sum();
+        templates + AROUND_A_SOURCE + sources + history + question.message.len()
+    }
+
     pub fn render(&self, question: &Question) -> Prompt {
         let sources = sources_block(&question.sources);
         let history = history_block(&question.history);

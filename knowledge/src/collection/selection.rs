@@ -29,15 +29,18 @@ impl Selection {
 
 /// The passages chosen so far, as far as repetition goes.
 #[derive(Default)]
-pub(super) struct Said(HashSet<Vec<String>>);
+pub(super) struct Said(HashSet<String>);
 
 impl Said {
     /// Whether a passage taken before has the same words; if not, this is one from now on.
     ///
     /// Case, punctuation and layout may differ, words may not: last year's rule differs from this year's by a number.
     pub(super) fn repeats(&mut self, text: &str) -> bool {
-        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-        let words: Vec<String> = words.map(str::to_lowercase).collect();
+        let mut words = String::with_capacity(text.len());
+        for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+            words.extend(word.chars().flat_map(char::to_lowercase));
+            words.push(' ');
+        }
         !words.is_empty() && !self.0.insert(words)
     }
 }

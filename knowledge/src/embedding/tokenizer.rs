@@ -41,6 +41,11 @@ impl Tokenizer {
         Self::load(Counting::Cautious).map_err(Error::Model)
     }
 
+    /// The same tables for any other model.
+    pub fn to_cautious(&self) -> Self {
+        Self { counting: Counting::Cautious, ..self.clone() }
+    }
+
     fn load(counting: Counting) -> Result<Self, Source> {
         let mut word_pieces = tokenizers::Tokenizer::from_bytes(DEFINITION)?;
         // The published file cuts at 128 tokens and pads up to them.

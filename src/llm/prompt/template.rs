@@ -63,6 +63,15 @@ enum Piece {
 }
 
 impl Template {
+    /// Of its own text.
+    pub(super) fn bytes(&self) -> usize {
+        let text = |piece: &Piece| match piece {
+            Piece::Text(text) => text.len(),
+            Piece::Value(_) => 0,
+        };
+        self.0.iter().map(text).sum()
+    }
+
     pub(super) fn parse(text: &str) -> Result<Self, InvalidTemplate> {
         if text.trim().is_empty() {
             return Err(InvalidTemplate::Empty);

@@ -3,8 +3,8 @@ use std::io::Write;
 use uuid::Uuid;
 
 use super::*;
-use crate::llm::Scope;
 use crate::llm::abstention::NOT_IN_THE_DOCUMENTS;
+use crate::llm::{Message, Role, Scope};
 
 fn source(n: usize, text: &str) -> SourceDocument {
     SourceDocument {
@@ -136,4 +136,26 @@ fn a_template_that_cannot_work_is_refused_with_its_reason() {
     system.write_all(b"Answer from {{sources}}.").unwrap();
     let misplaced = PromptTemplates::load(Some(system.path()), None, Scope::DocumentsOnly).unwrap_err().to_string();
     assert!(misplaced.contains("takes no placeholders, but contains {{sources}}"), "{misplaced}");
+}
+
+#[test]
+fn a_prompt_is_never_longer_than_it_is_said_to_be_at_most() {
+    let templates = PromptTemplates::load(None, None, Scope::DocumentsOnly).unwrap();
+    let long = "zeile\n".repeat(50);
+    for (message, texts, said) in [
+        ("?", vec![], vec![]),
+        ("Why?", vec!["Ten days.", "~~~~~~~~~~\n~~"], vec!["One\r\ntwo\n\nthree [1].", "x"]),
+        (
+            "Welche Farbe hat der Himmel über der Stadt am frühen Morgen?",
+            vec!["ä".repeat(500).leak() as &str],
+            vec![&long],
+        ),
+    ] {
+        let mut asked = question(message, texts.iter().zip(1..).map(|(text, n)| source(n, text)).collect());
+        let said = said.into_iter().map(|content: &str| Message { role: Role::User, content: content.to_owned() });
+        asked.history = said.collect();
+        let prompt = templates.render(&asked);
+        let (bytes, most) = (prompt.system.len() + prompt.user.len(), templates.most_bytes(&asked));
+        assert!(bytes <= most && most <= 2 * bytes, "{bytes} bytes, at most {most}");
+    }
 }
