@@ -80,7 +80,9 @@ fn show_candidate(candidate: &Value, sources: &[SourceDocument]) {
         (Some(rank), Some(score)) => format!("{rank:4} {score:9.3}"),
         _ => format!("{:>14}", "–"),
     };
-    let dropped = candidate["dropped"].as_str().unwrap_or_default();
+    // A hit that is no source of its own stands beside one in its document.
+    let joined = if source.is_none() { "joined_to_neighbour" } else { "" };
+    let dropped = candidate["dropped"].as_str().unwrap_or(joined);
     println!("  {name:10} {}  {}  {}  {dropped}", ranked("fused"), ranked("dense"), ranked("bm25"));
 }
 
