@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
+use footnote_ingest::Extractor;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -33,8 +34,8 @@ pub struct Application {
 
 impl Application {
     /// Opens what the options name and binds the address. What is merely down at the moment is no error; what only a
-    /// person can mend is.
-    pub async fn build(options: &ServeOptions) -> anyhow::Result<Self> {
+    /// person can mend is. Files to ingest are parsed by `extractor`.
+    pub async fn build(options: &ServeOptions, extractor: Extractor) -> anyhow::Result<Self> {
         let access = AccessRules::new(options.access.keys()?, &options.access.hosts()?);
         ingesting::check(&options.ingest)?;
         let listener = bind(options).await?;
@@ -62,7 +63,8 @@ impl Application {
         application.in_background(application.state.metrics.clone().upkeep());
         if !options.ingest.is_empty() {
             let ingesting = application.state.ingesting.clone();
-            application.in_background(ingesting.run(options.ingest.clone(), application.state.library.clone()));
+            let library = application.state.library.clone();
+            application.in_background(ingesting.run(options.ingest.clone(), library, extractor));
         }
         Ok(application)
     }

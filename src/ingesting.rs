@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use footnote_ingest::discover::{self, RootError};
-use footnote_ingest::{Event, IngestOptions, Outcome, Report, ingest};
+use footnote_ingest::{Event, Extractor, IngestOptions, Outcome, Report, ingest};
 use serde::Serialize;
 
 use crate::library::{self, Library, Opened};
@@ -51,19 +51,19 @@ impl Ingesting {
     }
 
     /// Ingests `paths` as soon as the library can be opened, to the end. It counts as running from now on.
-    pub fn run(self, paths: Vec<PathBuf>, library: Library) -> impl Future<Output = ()> + Send {
+    pub fn run(self, paths: Vec<PathBuf>, library: Library, extractor: Extractor) -> impl Future<Output = ()> + Send {
         self.update(|state| state.running = true);
-        self.run_to_the_end(paths, library)
+        self.run_to_the_end(paths, library, extractor)
     }
 
-    async fn run_to_the_end(self, paths: Vec<PathBuf>, library: Library) {
+    async fn run_to_the_end(self, paths: Vec<PathBuf>, library: Library, extractor: Extractor) {
         let opened = self.opened(&library).await;
         let progress = |event| {
             log_event(&event);
             self.update(|state| state.note(&event));
         };
         // Nobody is there to start it again, and `/readyz` tells what it waits for.
-        let options = IngestOptions { longest_outage: Duration::MAX, ..IngestOptions::default() };
+        let options = IngestOptions { longest_outage: Duration::MAX, extractor, ..IngestOptions::default() };
         let outcome = ingest(&paths, &opened.collection, &opened.embedder, &options, progress).await;
         let error = match outcome {
             Ok(report) => {
@@ -119,8 +119,8 @@ impl IngestingState {
         match event {
             Event::Discovered { .. } => self.files_found += 1,
             Event::DiscoveryDone { files } => self.files_found = *files,
-            Event::Chunked { .. } => {}
-            Event::Embedded { chunks } => self.chunks += chunks,
+            Event::Chunked { .. } | Event::Gone { .. } => {}
+            Event::Embedded { chunks } | Event::Reused { chunks } => self.chunks += chunks,
             Event::Waiting { reason } => self.error = Some(reason.clone()),
             Event::Resumed => self.error = None,
             Event::FileDone { outcome, .. } => {
@@ -137,14 +137,17 @@ fn log_event(event: &Event) {
         Event::FileDone { source, outcome } => (source, outcome),
         Event::Waiting { reason } => return tracing::warn!(reason, "the ingest waits"),
         Event::Resumed => return tracing::info!("the ingest goes on"),
-        Event::Discovered { .. } | Event::DiscoveryDone { .. } | Event::Chunked { .. } | Event::Embedded { .. } => {
-            return;
-        }
+        Event::Discovered { .. }
+        | Event::DiscoveryDone { .. }
+        | Event::Chunked { .. }
+        | Event::Embedded { .. }
+        | Event::Reused { .. }
+        | Event::Gone { .. } => return,
     };
     match outcome {
         Outcome::Failed { reason, advice } => tracing::warn!(source, reason, advice, "a file could not be ingested"),
         Outcome::Skipped { reason } => tracing::info!(source, reason, "a file was skipped"),
-        Outcome::Added { .. } | Outcome::Updated { .. } | Outcome::Unchanged => {}
+        Outcome::Added { .. } | Outcome::Updated { .. } | Outcome::Unchanged | Outcome::Removed => {}
     }
 }
 

@@ -3,9 +3,11 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context;
 use footnote::app::Application;
 use footnote::cli::{Cli, Command, ServeOptions, SessionsCommand};
 use footnote::{client, doctor, eval, session_files, signals, telemetry, welcome};
+use footnote_ingest::Extractor;
 use footnote_knowledge::{options, tls};
 
 // The manifest tells why.
@@ -14,6 +16,10 @@ use footnote_knowledge::{options, tls};
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
+    // Files are parsed in processes of this program.
+    if let Some(code) = footnote_ingest::run_if_worker(std::env::args_os().skip(1)) {
+        return code;
+    }
     let cli: Cli = options::parse();
     tls::choose_library();
     let runtime = tokio::runtime::Runtime::new().expect("the operating system gives threads");
@@ -42,8 +48,9 @@ async fn serve(options: &ServeOptions) -> anyhow::Result<ExitCode> {
     telemetry::start_tracing(&options.log)?;
     // Before anyone is told that the server is there, so that it ends in order from then on.
     let mut shutdown = Box::pin(signals::shutdown()?);
+    let extractor = Extractor::in_processes_of_this_program().context("this program cannot be started again")?;
     let application = tokio::select! {
-        built = Application::build(options) => built?,
+        built = Application::build(options, extractor) => built?,
         // What is slow to open must not keep it from stopping.
         () = &mut shutdown => return Ok(ExitCode::SUCCESS),
     };

@@ -2,20 +2,27 @@
 //!
 //! Hidden files are left out, `.gitignore` and `.footnoteignore` are honoured. Symbolic links inside a folder are never
 //! followed, so that nothing is found twice, nothing outside is read that was not asked for, and no loop is entered.
+//! What is in a zip archive is found as if the archive were a folder.
 
+mod archive;
 mod root;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use archive::Entry;
 use ignore::{DirEntry, WalkBuilder};
 
+pub use archive::Member;
 pub use root::{Inside, Root, RootError, roots};
 
 /// A file to ingest.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Candidate {
+    /// Of the file, or of the archive that it is in.
     pub path: PathBuf,
+    /// Given for a file in an archive.
+    pub member: Option<Member>,
     /// `<root name>/<relative path>`, with `/` on every system.
     pub source: String,
     pub bytes: u64,
@@ -24,7 +31,7 @@ pub struct Candidate {
 }
 
 /// What the walk came upon.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Found {
     File(Candidate),
     /// Left out, for a reason worth telling.
@@ -32,7 +39,7 @@ pub enum Found {
         source: String,
         reason: String,
     },
-    /// Cannot be read.
+    /// Cannot be read, nor can what lies below it.
     Unreadable {
         source: String,
         reason: String,
@@ -41,7 +48,7 @@ pub enum Found {
 }
 
 impl Found {
-    fn source(&self) -> &str {
+    pub(crate) fn source(&self) -> &str {
         match self {
             Self::File(Candidate { source, .. }) | Self::Skipped { source, .. } | Self::Unreadable { source, .. } => {
                 source
@@ -56,7 +63,7 @@ pub fn walk(roots: &[Root], mut handle: impl FnMut(Found) -> bool) {
     let (files, folders): (Vec<_>, Vec<_>) = roots.iter().partition(|root| matches!(root.inside, Inside::File(_)));
     let mut seen = HashSet::new();
     for root in files.into_iter().chain(folders) {
-        for found in found_in(root) {
+        for found in found_in(root).flat_map(unpacked) {
             if seen.insert(found.source().to_owned()) && !handle(found) {
                 return;
             }
@@ -71,6 +78,33 @@ fn found_in(root: &Root) -> Box<dyn Iterator<Item = Found> + '_> {
             Ok(entry) => classify(root, &entry),
             Err(error) => Some(unreadable(root, &error)),
         })),
+    }
+}
+
+/// What is in an archive, or what was found itself.
+fn unpacked(found: Found) -> Vec<Found> {
+    let Found::File(candidate) = found else { return vec![found] };
+    if !archive::is_archive(&candidate.path) {
+        return vec![Found::File(candidate)];
+    }
+    let Candidate { path, source, asked_for: _, .. } = candidate;
+    match archive::entries(&path) {
+        Err(reason) => {
+            let advice = "open it to check it, and fetch or pack it again, or divide it".to_owned();
+            vec![Found::Unreadable { source, reason, advice }]
+        }
+        Ok(entries) => entries
+            .into_iter()
+            .map(|entry| match entry {
+                Entry::File { name, bytes, member } => {
+                    let (path, member, source) = (path.clone(), Some(member), format!("{source}/{name}"));
+                    Found::File(Candidate { path, member, source, bytes, asked_for: false })
+                }
+                Entry::Refused { name, reason } => {
+                    Found::Skipped { source: format!("{source}/{name}"), reason: reason.to_owned() }
+                }
+            })
+            .collect(),
     }
 }
 
@@ -95,7 +129,7 @@ fn named_file(root: &Root, file: &Path) -> Found {
     match std::fs::metadata(&path) {
         Ok(_) if root.relative(&path).is_none() => misnamed(source),
         Ok(metadata) if metadata.is_file() => {
-            Found::File(Candidate { path, source, bytes: metadata.len(), asked_for: true })
+            Found::File(Candidate { path, member: None, source, bytes: metadata.len(), asked_for: true })
         }
         Ok(_) => Found::Skipped { source, reason: "not a regular file".to_owned() },
         Err(error) => Found::Unreadable {
@@ -133,7 +167,8 @@ fn classify(root: &Root, entry: &DirEntry) -> Option<Found> {
     }
     match entry.metadata() {
         Ok(metadata) => {
-            Some(Found::File(Candidate { path: path.to_owned(), source, bytes: metadata.len(), asked_for: false }))
+            let (path, bytes) = (path.to_owned(), metadata.len());
+            Some(Found::File(Candidate { path, member: None, source, bytes, asked_for: false }))
         }
         Err(error) => Some(unreadable(root, &error)),
     }

@@ -19,6 +19,12 @@ pub enum Error {
     Paths(#[from] RootError),
     #[error(transparent)]
     Collection(#[from] collection::Error),
+    /// All files were ingested, and nothing was removed.
+    #[error(
+        "{gone} of {of} documents are no longer in the folder, which is more than one in five: check that it is the right \
+         folder and mounted, and remove them with --prune --force"
+    )]
+    TooManyGone { gone: usize, of: usize },
     /// Not this text: the embedder takes none.
     #[error("{source_name} and what comes after it cannot be embedded")]
     Embedding { source_name: String, source: embedding::Error },
@@ -28,7 +34,7 @@ impl Error {
     /// Whether the next run may succeed without anyone changing anything.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Paths(_) => false,
+            Self::Paths(_) | Self::TooManyGone { .. } => false,
             Self::Collection(error) => error.is_transient(),
             Self::Embedding { source, .. } => source.is_transient(),
         }

@@ -7,9 +7,13 @@ pub mod chunk;
 pub mod discover;
 mod error;
 pub mod extract;
+mod extraction;
+mod extractor;
 mod pipeline;
 mod report;
 
 pub use error::{Error, Stopped};
-pub use pipeline::{IngestOptions, ingest};
+pub use extraction::extract_to;
+pub use extractor::{Extractor, Limits, run_if_worker};
+pub use pipeline::{GoneDocuments, IngestOptions, ingest};
 pub use report::{Event, Failure, Outcome, Report, Skipped, StageSeconds};

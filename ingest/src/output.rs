@@ -83,6 +83,21 @@ impl Output {
         }
     }
 
+    /// Of `ingest extract`.
+    pub(super) fn extracted(&self, report: &Report) {
+        match self {
+            Self::Bar(_) | Self::Lines => {
+                let (skipped, failed) = (report.skipped.len(), report.failed.len());
+                let written = count(report.added, "text");
+                let mut lines = vec![format!("{written} written, {skipped} skipped, {failed} failed")];
+                lines.extend(problems(report));
+                print(&lines.join("\n"));
+            }
+            Self::Quiet => {}
+            Self::Json => print_json(&ending("finished", report)),
+        }
+    }
+
     /// What was done until the run was stopped for this reason.
     pub(super) fn stopped(&self, report: &Report, reason: &str) {
         match self {
@@ -119,7 +134,8 @@ impl Bar {
                 counts.found_all = true;
             }
             Event::Chunked { chunks, .. } => counts.chunks += *chunks as u64,
-            Event::Embedded { chunks } => counts.embedded += *chunks as u64,
+            Event::Embedded { chunks } | Event::Reused { chunks } => counts.embedded += *chunks as u64,
+            Event::Gone { .. } => {}
             Event::Waiting { .. } | Event::Resumed => line_above = line(event),
             Event::FileDone { outcome, .. } => {
                 self.bar.inc(1);
@@ -151,15 +167,19 @@ fn line(event: &Event) -> Option<String> {
         Event::FileDone { source, outcome } => (source, outcome),
         Event::Waiting { reason } => return Some(format!("waiting: {}", printable(reason))),
         Event::Resumed => return Some("going on".to_owned()),
-        Event::Discovered { .. } | Event::DiscoveryDone { .. } | Event::Chunked { .. } | Event::Embedded { .. } => {
-            return None;
-        }
+        Event::Discovered { .. }
+        | Event::DiscoveryDone { .. }
+        | Event::Chunked { .. }
+        | Event::Embedded { .. }
+        | Event::Reused { .. }
+        | Event::Gone { .. } => return None,
     };
     let source = printable(source);
     match outcome {
         Outcome::Added { chunks } => Some(format!("added {source} ({})", count(*chunks, "chunk"))),
         Outcome::Updated { chunks } => Some(format!("updated {source} ({})", count(*chunks, "chunk"))),
         Outcome::Unchanged => None,
+        Outcome::Removed => Some(format!("removed {source}")),
         Outcome::Skipped { reason } => Some(format!("skipped {source}: {reason}")),
         Outcome::Failed { reason, advice } => Some(format!("failed {source}: {}; {advice}", printable(reason))),
     }
@@ -168,11 +188,12 @@ fn line(event: &Event) -> Option<String> {
 fn summary(report: &Report) -> String {
     let mut lines = vec![
         format!(
-            "{}: {} added, {} updated, {} unchanged, {} skipped, {} failed",
+            "{}: {} added, {} updated, {} unchanged, {} removed, {} skipped, {} failed",
             count(report.files, "file"),
             report.added,
             report.updated,
             report.unchanged,
+            report.removed,
             report.skipped.len(),
             report.failed.len()
         ),
@@ -183,13 +204,24 @@ fn summary(report: &Report) -> String {
             report.chunks_per_second()
         ),
     ];
+    if report.reused > 0 {
+        lines.push(format!("{} had not changed and kept their vectors", count(report.reused, "chunk")));
+    }
+    if report.gone > 0 {
+        let gone = count(report.gone, "document");
+        lines.push(format!("{gone} without a file any more: ingest --prune removes them"));
+    }
+    lines.extend(problems(report));
+    lines.join("\n")
+}
+
+fn problems(report: &Report) -> impl Iterator<Item = String> {
     let skipped =
         report.skipped.iter().map(|skipped| format!("  skipped {}: {}", printable(&skipped.source), skipped.reason));
     let failed = report.failed.iter().map(|failed| {
         format!("  failed {}: {}; {}", printable(&failed.source), printable(&failed.reason), failed.advice)
     });
-    lines.extend(skipped.chain(failed));
-    lines.join("\n")
+    skipped.chain(failed)
 }
 
 fn count(number: usize, thing: &str) -> String {

@@ -1,15 +1,17 @@
-//! The run as a whole: discover → prepare (extract, chunk) → embed → index, all at work at once with short queues between
-//! them. Files overtake each other; what the collection holds in the end does not depend on it.
+//! The run as a whole: discover → prepare (read, extract, chunk) → embed → index, all at work at once with short queues
+//! between them. Files overtake each other; what the collection holds in the end does not depend on it.
 
 mod busy;
 mod claim;
 mod embed;
+mod gone;
 mod known;
 mod outage;
-mod prepare;
+pub(crate) mod prepare;
+mod vectors;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use footnote_knowledge::collection::{self, Collection};
@@ -20,12 +22,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use crate::chunk::ChunkSettings;
 use crate::discover::{self, Candidate, Found, Root};
 use crate::error::{Error, Stopped, is_about_one_document, with_cause};
+use crate::extract::ExtractOptions;
+use crate::extractor::Extractor;
 use crate::report::{Event, Outcome, Recorder, Report};
 use busy::BusyStages;
 use embed::Embedded;
+use gone::{Gone, Seen};
 use known::KnownDocuments;
 use outage::Outages;
 use prepare::{Prepared, Preparer};
+use vectors::Vectors;
 
 /// Files that the walk may be ahead by.
 const FOUND_AHEAD: usize = 256;
@@ -47,6 +53,25 @@ pub struct IngestOptions {
     pub tags: Vec<String>,
     /// How long a vector store or an embedding endpoint that is away is waited for.
     pub longest_outage: Duration,
+    /// What becomes of documents whose files are no longer there.
+    pub gone: GoneDocuments,
+    /// Everything up to embedding is done, and nothing is written.
+    pub dry_run: bool,
+    pub extract: ExtractOptions,
+    /// Where files are parsed.
+    pub extractor: Extractor,
+}
+
+/// Documents below the given paths whose files are no longer there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum GoneDocuments {
+    /// They stay, and are counted.
+    #[default]
+    Stay,
+    /// They are removed, unless they are more than one in five: then the folder is rather one that is not mounted, and
+    /// the run ends in [`Error::TooManyGone`].
+    Remove,
+    RemoveHoweverMany,
 }
 
 impl IngestOptions {
@@ -56,7 +81,15 @@ impl IngestOptions {
 
 impl Default for IngestOptions {
     fn default() -> Self {
-        Self { root_name: None, tags: Vec::new(), longest_outage: Self::LONGEST_OUTAGE }
+        Self {
+            root_name: None,
+            tags: Vec::new(),
+            longest_outage: Self::LONGEST_OUTAGE,
+            gone: GoneDocuments::Stay,
+            dry_run: false,
+            extract: ExtractOptions::default(),
+            extractor: Extractor::in_this_process(),
+        }
     }
 }
 
@@ -96,20 +129,32 @@ async fn run<Progress: Fn(Event) + Send + Sync>(
     let roots = discover::roots(paths, options.root_name.as_deref())?;
     let outages = Outages::new(recorder, options.longest_outage);
     let read = || KnownDocuments::read(knowledge, &roots);
-    let known = outages.wait_out(collection::Error::is_transient, read).await?;
+    let known = Arc::new(outages.wait_out(collection::Error::is_transient, read).await?);
     claim_names(&roots, &known, knowledge, options, &outages).await?;
     let settings = ChunkSettings::for_model(embedder.max_tokens());
-    let preparer = Preparer::new(settings, embedder.tokenizer().clone(), known, &options.tags);
-    let under_way = Arc::new(Semaphore::new(MEMORY_UNDER_WAY));
-    let run = Run { knowledge, embedder, preparer, under_way, recorder, outages, busy };
+    let preparer = Preparer::new(settings, embedder.tokenizer().clone(), Arc::clone(&known), options);
+    let run = Run {
+        knowledge,
+        embedder,
+        options,
+        preparer,
+        roots: &roots,
+        known: &known,
+        vectors: Vectors::default(),
+        seen: Mutex::default(),
+        under_way: Arc::new(Semaphore::new(MEMORY_UNDER_WAY)),
+        recorder,
+        outages,
+        busy,
+    };
     let (to_embed, prepared) = mpsc::channel(DOCUMENTS_AHEAD);
     let (to_index, embedded) = mpsc::channel(DOCUMENTS_AHEAD);
     tokio::try_join!(
-        run.prepare_all(start_walk(roots), to_embed),
+        run.prepare_all(start_walk(roots.clone()), to_embed),
         run.embed_all(prepared, to_index),
         run.index_all(embedded)
     )?;
-    Ok(())
+    run.deal_with_gone().await
 }
 
 /// Before anything is written, so that two folders of one name cannot both begin.
@@ -123,6 +168,9 @@ async fn claim_names<Progress: Fn(Event)>(
     let named_by_hand = options.root_name.is_some();
     let check = || claim::check(knowledge, roots, known, named_by_hand);
     for claim in outages.wait_out(Error::is_transient, check).await? {
+        if options.dry_run {
+            continue;
+        }
         let record = || claim.record(knowledge);
         outages.wait_out(collection::Error::is_transient, record).await?;
     }
@@ -130,10 +178,14 @@ async fn claim_names<Progress: Fn(Event)>(
 }
 
 /// Walks on a thread of its own, until the receiver is dropped.
-fn start_walk(roots: Vec<Root>) -> mpsc::Receiver<Found> {
+pub(crate) fn start_walk(roots: Vec<Root>) -> mpsc::Receiver<Found> {
     let (found, receiver) = mpsc::channel(FOUND_AHEAD);
     tokio::task::spawn_blocking(move || discover::walk(&roots, |next| found.blocking_send(next).is_ok()));
     receiver
+}
+
+pub(crate) fn threads() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
 }
 
 /// Takes its share of [`MEMORY_UNDER_WAY`] from being read to being dropped.
@@ -145,7 +197,12 @@ struct UnderWay<T> {
 struct Run<'a, Progress> {
     knowledge: &'a Collection,
     embedder: &'a Embedder,
+    options: &'a IngestOptions,
     preparer: Preparer,
+    roots: &'a [Root],
+    known: &'a KnownDocuments,
+    vectors: Vectors,
+    seen: Mutex<Seen>,
     under_way: Arc<Semaphore>,
     recorder: &'a Recorder<Progress>,
     outages: Outages<'a, Progress>,
@@ -168,11 +225,10 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
             }
             next
         });
-        let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let prepared = candidates
             .filter_map(|found| std::future::ready(self.candidate(found)))
             .map(|candidate| self.prepare(candidate));
-        let mut prepared = std::pin::pin!(prepared.buffer_unordered(threads));
+        let mut prepared = std::pin::pin!(prepared.buffer_unordered(threads()));
         while let Some(next) = prepared.next().await {
             if let Some(document) = next
                 && to_embed.send(document).await.is_err()
@@ -186,6 +242,7 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
 
     /// Files go on; what else was found is done with.
     fn candidate(&self, found: Found) -> Option<Candidate> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).note(&found);
         match found {
             Found::File(candidate) => {
                 let (source, bytes) = (candidate.source.clone(), candidate.bytes);
@@ -205,6 +262,10 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
         match self.try_to_prepare(candidate).await {
             Ok(prepared) => {
                 let chunks = prepared.document.passages.len();
+                if self.options.dry_run {
+                    self.recorder.done(source, written(prepared.document.replaces, chunks));
+                    return None;
+                }
                 self.recorder.tell(Event::Chunked { source, chunks });
                 Some(prepared)
             }
@@ -224,7 +285,12 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
         let share = Arc::clone(&self.under_way).acquire_many_owned(permits).await.expect("never closed");
         let _busy = self.busy.preparing.begin();
         let preparer = self.preparer.clone();
-        let document = on_a_blocking_thread(move || preparer.prepare(opened)).await?;
+        let mut changed = on_a_blocking_thread(move || preparer.read(opened)).await?;
+        let bytes = std::mem::take(&mut changed.bytes);
+        let extracted =
+            self.options.extractor.extract(changed.source(), changed.format, bytes, &self.options.extract).await;
+        let preparer = self.preparer.clone();
+        let document = on_a_blocking_thread(move || preparer.cut(changed, extracted)).await?;
         Ok(UnderWay { document, share })
     }
 
@@ -254,8 +320,7 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
         let _busy = self.busy.indexing.begin();
         let write = || self.knowledge.replace_document(&document);
         let outcome = match self.outages.wait_out(collection::Error::is_transient, write).await {
-            Ok(document) if replaces => Outcome::Updated { chunks: document.chunk_count },
-            Ok(document) => Outcome::Added { chunks: document.chunk_count },
+            Ok(document) => written(replaces, document.chunk_count),
             Err(error) if is_about_one_document(&error) => {
                 let advice = "run ingest again; if it fails again, delete the document and ingest it anew".to_owned();
                 Outcome::Failed { reason: with_cause(&error), advice }
@@ -265,15 +330,46 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
         self.recorder.done(document.source, outcome);
         Ok(())
     }
+
+    /// After all else: a file that was only moved has arrived in its new place by now.
+    async fn deal_with_gone(&self) -> Result<(), Error> {
+        let gone = self.seen.lock().unwrap_or_else(PoisonError::into_inner).gone(self.roots, self.known);
+        let refuse = match self.options.gone {
+            GoneDocuments::Stay => {
+                self.recorder.tell(Event::Gone { documents: gone.sources.len() });
+                return Ok(());
+            }
+            GoneDocuments::Remove => gone.is_suspiciously_much(),
+            GoneDocuments::RemoveHoweverMany => false,
+        };
+        let Gone { sources, of } = gone;
+        if refuse {
+            self.recorder.tell(Event::Gone { documents: sources.len() });
+            return Err(Error::TooManyGone { gone: sources.len(), of });
+        }
+        for source in sources {
+            if !self.options.dry_run {
+                let id = self.knowledge.document_id(&source);
+                let delete = || self.knowledge.delete_document(id);
+                self.outages.wait_out(collection::Error::is_transient, delete).await?;
+            }
+            self.recorder.done(source, Outcome::Removed);
+        }
+        Ok(())
+    }
+}
+
+fn written(replaces: bool, chunks: usize) -> Outcome {
+    if replaces { Outcome::Updated { chunks } } else { Outcome::Added { chunks } }
 }
 
 /// Reading and parsing never run on an async worker.
-async fn on_a_blocking_thread<T: Send + 'static>(
+pub(crate) async fn on_a_blocking_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Outcome> + Send + 'static,
 ) -> Result<T, Outcome> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(prepare::panicked()))
 }
 
-fn receive<T>(mut receiver: mpsc::Receiver<T>) -> impl stream::Stream<Item = T> {
+pub(crate) fn receive<T>(mut receiver: mpsc::Receiver<T>) -> impl stream::Stream<Item = T> {
     stream::poll_fn(move |context| receiver.poll_recv(context))
 }

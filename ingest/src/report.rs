@@ -16,6 +16,10 @@ pub enum Event {
     Chunked { source: String, chunks: usize },
     /// This many more chunks have their vectors.
     Embedded { chunks: usize },
+    /// This many more chunks have vectors that were known already.
+    Reused { chunks: usize },
+    /// So many documents below the given paths have no file any more, and stay.
+    Gone { documents: usize },
     /// The vector store or the embedding endpoint is away for the moment, and the run waits for it.
     Waiting { reason: String },
     /// It is back.
@@ -31,11 +35,22 @@ pub enum Event {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {
-    Added { chunks: usize },
-    Updated { chunks: usize },
+    Added {
+        chunks: usize,
+    },
+    Updated {
+        chunks: usize,
+    },
     Unchanged,
-    Skipped { reason: String },
-    Failed { reason: String, advice: String },
+    /// Its file is no longer there.
+    Removed,
+    Skipped {
+        reason: String,
+    },
+    Failed {
+        reason: String,
+        advice: String,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -60,10 +75,16 @@ pub struct Report {
     pub added: usize,
     pub updated: usize,
     pub unchanged: usize,
+    /// Documents whose files are no longer there, and which were removed.
+    pub removed: usize,
+    /// Such documents that stay.
+    pub gone: usize,
     pub skipped: Vec<Skipped>,
     pub failed: Vec<Failure>,
     /// Written in this run.
     pub chunks: usize,
+    /// Of these, those whose vectors were known already.
+    pub reused: usize,
     /// From the first look at a folder to the last acknowledged write.
     pub seconds: f64,
     pub stages: StageSeconds,
@@ -84,7 +105,7 @@ impl Report {
     }
 
     fn add(&mut self, source: &str, outcome: &Outcome) {
-        self.files += 1;
+        self.files += usize::from(*outcome != Outcome::Removed);
         let source = source.to_owned();
         match outcome {
             Outcome::Added { chunks } => {
@@ -96,6 +117,7 @@ impl Report {
                 self.chunks += chunks;
             }
             Outcome::Unchanged => self.unchanged += 1,
+            Outcome::Removed => self.removed += 1,
             Outcome::Skipped { reason } => self.skipped.push(Skipped { source, reason: reason.clone() }),
             Outcome::Failed { reason, advice } => {
                 self.failed.push(Failure { source, reason: reason.clone(), advice: advice.clone() });
@@ -116,8 +138,16 @@ impl<Progress: Fn(Event)> Recorder<Progress> {
     }
 
     pub(crate) fn tell(&self, event: Event) {
-        if let Event::FileDone { source, outcome } = &event {
-            self.report().add(source, outcome);
+        match &event {
+            Event::FileDone { source, outcome } => self.report().add(source, outcome),
+            Event::Reused { chunks } => self.report().reused += chunks,
+            Event::Gone { documents } => self.report().gone = *documents,
+            Event::Discovered { .. }
+            | Event::DiscoveryDone { .. }
+            | Event::Chunked { .. }
+            | Event::Embedded { .. }
+            | Event::Waiting { .. }
+            | Event::Resumed => {}
         }
         (self.progress)(event);
     }

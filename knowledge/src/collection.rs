@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-pub use document::{Chunk, Document, Filter, NewChunk, NewDocument};
+pub use document::{Chunk, Document, EmbeddedChunk, Filter, NewChunk, NewDocument};
 pub use error::Error;
 pub use fingerprint::{Fingerprint, embedded_text};
 pub use fusion::Ranked;

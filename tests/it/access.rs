@@ -1,5 +1,6 @@
 //! Who may come in.
 
+use footnote_ingest::Extractor;
 use reqwest::StatusCode;
 use serde_json::json;
 
@@ -114,9 +115,13 @@ async fn listening_openly_without_a_key_is_refused() {
         let arguments = ["--listen", "0.0.0.0:0", "--data-dir", &data_dir].into_iter().chain(extra.iter().copied());
         serve_options(&arguments.map(ToOwned::to_owned).collect::<Vec<_>>())
     };
-    let refusal = footnote::app::Application::build(&options(&[])).await.err().expect("it refuses").to_string();
+    let refusal = footnote::app::Application::build(&options(&[]), Extractor::in_this_process())
+        .await
+        .err()
+        .expect("it refuses")
+        .to_string();
     assert!(refusal.contains("--api-key") && refusal.contains("--allow-anonymous"), "{refusal}");
-    footnote::app::Application::build(&options(&["--api-key", "k"])).await.unwrap();
+    footnote::app::Application::build(&options(&["--api-key", "k"]), Extractor::in_this_process()).await.unwrap();
 }
 
 #[test]

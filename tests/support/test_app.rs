@@ -1,6 +1,7 @@
 //! A real server on a free port with documents of its own, driven through its public surface. Everything it keeps is in
 //! a temporary folder that goes with it.
 
+use footnote_ingest::Extractor;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -125,7 +126,8 @@ impl TestApp {
     }
 
     async fn run(&mut self) {
-        let application = Application::build(&serve_options(&self.arguments)).await.unwrap();
+        let application =
+            Application::build(&serve_options(&self.arguments), Extractor::in_this_process()).await.unwrap();
         let application = application.with_patience(self.patience);
         self.url = format!("http://{}", application.local_addr());
         let (stop, stopped) = oneshot::channel();

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use text_splitter::{ChunkConfig, MarkdownSplitter, TextSplitter};
+use text_splitter::{ChunkConfig, CodeSplitter, MarkdownSplitter, TextSplitter};
 
 use super::section::Section;
 use super::tokens::TokenCounter;
@@ -58,6 +58,10 @@ fn piece_starts(text: &str, markup: Markup, room: usize, counter: &TokenCounter)
     match markup {
         Markup::Plain => TextSplitter::new(config).chunk_indices(text).map(|(start, _)| start).collect(),
         Markup::Markdown => MarkdownSplitter::new(config).chunk_indices(text).map(|(start, _)| start).collect(),
+        Markup::Code(language) => {
+            let splitter = CodeSplitter::new(language.grammar(), config).expect("the grammar is of this version");
+            splitter.chunk_indices(text).map(|(start, _)| start).collect()
+        }
     }
 }
 

@@ -130,6 +130,19 @@ impl Root {
         path.strip_prefix(&self.folder).ok()?.to_str()
     }
 
+    /// Where the file of this source is, or was, if it is called after this root.
+    pub fn path_of(&self, source: &str) -> Option<PathBuf> {
+        let relative = source.strip_prefix(&self.name)?.strip_prefix('/')?;
+        Some(self.folder.join(relative))
+    }
+
+    /// Whether a file of this source is, or would be, among what is to be ingested.
+    pub fn covers(&self, source: &str) -> bool {
+        let (Inside::Folder(inside) | Inside::File(inside)) = &self.inside;
+        // A file in an archive is below the archive.
+        self.path_of(source).is_some_and(|path| path.starts_with(self.folder.join(inside)))
+    }
+
     /// `<root name>/<relative path>` of a path below the root.
     pub fn source_of(&self, path: &Path) -> String {
         let relative = path.strip_prefix(&self.folder).unwrap_or(path);

@@ -26,7 +26,7 @@ pub(super) fn extract(name: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractEr
         .metadata()
         .title
         .and_then(|title| title::on_one_line(&title))
-        .filter(|title| is_a_title(title))
+        .filter(|title| title::is_meant(title))
         .or_else(|| written.headings.first().map(|heading| heading.title.clone()))
         .unwrap_or_else(|| title::from_name(name));
     let (text, headings, page_starts) = (written.text, written.headings, written.page_starts);
@@ -48,16 +48,4 @@ fn breaks_off(bytes: &[u8]) -> bool {
 
 fn incomplete() -> ExtractError {
     ExtractError::Damaged("the file breaks off before its end".to_owned())
-}
-
-/// Programs fill the field with the name of the file they printed, or with nothing meant.
-fn is_a_title(title: &str) -> bool {
-    let lower = title.to_lowercase();
-    let has_file_name = ["microsoft word -", "untitled", "powerpoint presentation", "slide 1"]
-        .iter()
-        .any(|marker| lower.starts_with(marker));
-    let is_file_name = [".doc", ".docx", ".odt", ".indd", ".pdf", ".tex", ".dvi", ".ppt", ".pptx", ".xls", ".xlsx"]
-        .iter()
-        .any(|ending| lower.ends_with(ending));
-    title.chars().any(char::is_alphabetic) && !has_file_name && !is_file_name
 }

@@ -1,13 +1,14 @@
-//! Passages get their vectors. A text that the embedder cannot take costs its file; an embedder that takes no text at all
+//! Passages get their vectors, known ones where there are. A text that the embedder cannot take costs its file; an embedder that takes no text at all
 //! ends the run.
 
 use std::ops::Range;
 
-use footnote_knowledge::collection::{NewChunk, NewDocument, embedded_text};
+use footnote_knowledge::collection::{self, NewChunk, NewDocument, embedded_text};
 use footnote_knowledge::embedding;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::prepare::Prepared;
+use super::vectors::OldVectors;
 use super::{Run, UnderWay};
 use crate::chunk::Passage;
 use crate::error::{Error, with_cause};
@@ -38,11 +39,14 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
     /// Nothing if the file failed, which the report then says.
     pub(super) async fn embed(&self, prepared: UnderWay<Prepared>) -> Result<Option<UnderWay<Embedded>>, Error> {
         let UnderWay { document, share } = prepared;
+        let _alone = self.vectors.one_at_a_time(&document.content_hash).await;
         let _busy = self.busy.embedding.begin();
+        let read = || OldVectors::read(self.knowledge, self.known, self.roots, &document);
+        let old = self.outages.wait_out(collection::Error::is_transient, read).await?;
         let passages = document.passages.len();
         // One batch after the other is written out: all texts of a large document would be another copy of it.
         let batches = stream::iter((0..passages).step_by(CHUNKS_AT_ONCE))
-            .map(|first| self.embed_batch(&document, first..passages.min(first + CHUNKS_AT_ONCE)));
+            .map(|first| self.embed_batch(&document, &old, first..passages.min(first + CHUNKS_AT_ONCE)));
         let embeddings: Result<Vec<_>, CannotEmbed> = batches.buffered(BATCHES_AT_ONCE).try_collect().await;
         match embeddings {
             Ok(embeddings) => {
@@ -60,12 +64,35 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
         }
     }
 
-    async fn embed_batch(&self, document: &Prepared, passages: Range<usize>) -> Result<Vec<Vec<f32>>, CannotEmbed> {
-        let texts = texts(&document.title, &document.passages[passages]);
+    async fn embed_batch(
+        &self,
+        document: &Prepared,
+        old: &OldVectors,
+        passages: Range<usize>,
+    ) -> Result<Vec<Vec<f32>>, CannotEmbed> {
+        let texts = texts(&document.title, &document.passages[passages.clone()]);
+        let known = |(number, text): (usize, &String)| old.get(number, text).or_else(|| self.vectors.get(text));
+        let mut vectors: Vec<Option<Vec<f32>>> = passages.zip(&texts).map(known).collect();
+        let new: Vec<String> =
+            vectors.iter().zip(texts).filter(|(vector, _)| vector.is_none()).map(|(_, text)| text).collect();
+        self.recorder.tell(Event::Reused { chunks: vectors.len() - new.len() });
+        if !new.is_empty() {
+            let embedded = self.embed_texts(new).await?;
+            vectors
+                .iter_mut()
+                .filter(|vector| vector.is_none())
+                .zip(embedded)
+                .for_each(|(vector, new)| *vector = Some(new));
+        }
+        Ok(vectors.into_iter().flatten().collect())
+    }
+
+    async fn embed_texts(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, CannotEmbed> {
         let embeddings = match self.embedder.embed_documents(texts.clone()).await {
             Ok(embeddings) => embeddings,
-            Err(_) => self.embed_again(texts).await?,
+            Err(_) => self.embed_again(texts.clone()).await?,
         };
+        texts.iter().zip(&embeddings).for_each(|(text, vector)| self.vectors.remember(text, vector));
         self.recorder.tell(Event::Embedded { chunks: embeddings.len() });
         Ok(embeddings)
     }

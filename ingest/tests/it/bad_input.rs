@@ -152,7 +152,7 @@ async fn a_file_that_is_too_large_is_told_how_large_it_may_be() {
         "larger than 128 MiB, the most for plain text",
         "larger than 32 MiB, the most for Markdown",
         "larger than 16 MiB, the most for HTML",
-        "larger than 128 MiB, the most for PDF",
+        "larger than 128 MiB, the most for a PDF",
     ];
     assert_eq!(reasons, expected, "{report:?}");
 }

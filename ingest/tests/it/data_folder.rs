@@ -11,8 +11,8 @@ fn assert_finds_one_document(folder: &Folder, options: &[&str], summary: &str) {
     assert!(stdout(&output).starts_with(summary), "{output:?}");
 }
 
-const ADDED: &str = "1 file: 1 added, 0 updated, 0 unchanged, 0 skipped, 0 failed\n";
-const UNCHANGED: &str = "1 file: 0 added, 0 updated, 1 unchanged, 0 skipped, 0 failed\n";
+const ADDED: &str = "1 file: 1 added, 0 updated, 0 unchanged, 0 removed, 0 skipped, 0 failed\n";
+const UNCHANGED: &str = "1 file: 0 added, 0 updated, 1 unchanged, 0 removed, 0 skipped, 0 failed\n";
 
 #[test]
 fn the_data_folder_is_no_document() {

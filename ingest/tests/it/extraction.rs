@@ -221,7 +221,7 @@ fn a_pdf_knows_its_pages() {
 fn a_text_about_pdf_is_no_pdf() {
     let text = "# Reading PDF\n\nThe file begins with `%PDF-1.7`.\n";
     assert_eq!(extracted("README.md", text).text, text);
-    assert_eq!(extract_bytes("read.py", text.as_bytes()), Err(ExtractError::Unsupported));
+    assert_eq!(extract_bytes("read.xyz", text.as_bytes()), Err(ExtractError::Unsupported));
 }
 
 #[test]
@@ -290,7 +290,7 @@ fn what_has_no_text_says_why_and_what_to_do() {
         (
             "page.html",
             b"<!doctype html><script>draw()</script>".to_vec(),
-            ExtractError::NoText("the page has no text of its own; it may be filled in by a script"),
+            ExtractError::NoText("the page has no text of its own; it may be filled in by a script".into()),
         ),
     ];
     for (name, bytes, expected) in files {

@@ -1,8 +1,11 @@
 //! Files to ingest, made in a temporary folder.
 
+use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 /// A folder called `docs`, gone when dropped.
 pub(crate) struct Folder {
@@ -32,6 +35,16 @@ impl Folder {
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// A zip archive with these files, as any Office document is one.
+pub(crate) fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, content) in files {
+        archive.start_file(*name, SimpleFileOptions::default()).unwrap();
+        archive.write_all(content).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
 }
 
 /// A PDF with these lines of text on each page.

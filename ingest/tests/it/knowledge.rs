@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use footnote_ingest::{Error, Event, IngestOptions, Report, Stopped, ingest};
+use footnote_ingest::{Error, Event, GoneDocuments, IngestOptions, Report, Stopped, ingest};
 use footnote_knowledge::collection::{Chunk, Collection, Document, Filter};
 use footnote_knowledge::embedding::{Embedder, LocalEmbedder};
 use footnote_knowledge::vector_store::VectorStore;
@@ -51,11 +51,25 @@ impl Knowledge {
     }
 
     pub(crate) async fn ingest_and_watch(&self, path: &Path) -> (Report, Vec<Event>) {
+        self.watch(path, IngestOptions::default()).await
+    }
+
+    async fn watch(&self, path: &Path, options: IngestOptions) -> (Report, Vec<Event>) {
         let events = Mutex::new(Vec::new());
         let watch = |event| events.lock().unwrap().push(event);
-        let options = IngestOptions::default();
         let report = ingest(&[path.to_owned()], &self.collection, &self.embedder, &options, watch).await.unwrap();
         (report, events.into_inner().unwrap())
+    }
+
+    /// Ingests and removes what is gone.
+    pub(crate) async fn prune(&self, path: &Path) -> (Report, Vec<Event>) {
+        self.watch(path, IngestOptions { gone: GoneDocuments::Remove, ..IngestOptions::default() }).await
+    }
+
+    /// The vectors of a document's chunks, in order.
+    pub(crate) async fn vectors_of(&self, source: &str) -> Vec<Vec<f32>> {
+        let chunks = self.collection.embedded_chunks(self.collection.document_id(source)).await.unwrap();
+        chunks.into_iter().map(|chunk| chunk.vector).collect()
     }
 
     /// All documents, by source.

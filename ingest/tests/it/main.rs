@@ -2,15 +2,19 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its world should panic")]
 
+mod archives;
 mod bad_input;
+mod changes;
 mod chunking;
 mod data_folder;
 mod endpoint;
 mod extraction;
+mod extractor;
 mod files;
 mod folders;
 mod interruptions;
 mod knowledge;
+mod office;
 mod program;
 mod roots;
 mod stops;

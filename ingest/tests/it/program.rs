@@ -67,7 +67,7 @@ fn a_folder_without_faults_ends_with_0_and_a_summary() {
     assert_eq!(status(&output), 0, "{output:?}");
     let summary = stdout(&output);
     assert!(
-        summary.starts_with("3 files: 2 added, 0 updated, 0 unchanged, 1 skipped, 0 failed\n2 chunks in "),
+        summary.starts_with("3 files: 2 added, 0 updated, 0 unchanged, 0 removed, 1 skipped, 0 failed\n2 chunks in "),
         "{summary}"
     );
     assert!(summary.contains(" chunks/s\n"), "{summary}");
@@ -77,7 +77,7 @@ fn a_folder_without_faults_ends_with_0_and_a_summary() {
 
     let again = place.ingest(&[]);
     assert_eq!(status(&again), 0);
-    assert!(stdout(&again).starts_with("3 files: 0 added, 0 updated, 2 unchanged, 1 skipped, 0 failed\n0 chunks in "));
+    assert!(stdout(&again).starts_with("3 files: 0 added, 0 updated, 2 unchanged, 0 removed, 1 skipped, 0 failed\n0 chunks in "));
 }
 
 #[test]

@@ -48,6 +48,14 @@ pub struct Chunk {
     pub ingested_at: Timestamp,
 }
 
+/// A chunk as it is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EmbeddedChunk {
+    pub chunk: Chunk,
+    /// The dense one.
+    pub vector: Vec<f32>,
+}
+
 /// A document about to be written: what `ingest` hands over once its chunks are embedded.
 #[derive(Debug, Clone)]
 pub struct NewDocument {

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::Collection;
-use super::document::{Chunk, Document, Filter};
+use super::document::{Chunk, Document, EmbeddedChunk, Filter};
 use super::error::Error;
 use super::payload::{self, DOCUMENT_ID, INGESTED_AT, TAGS};
 use crate::vector_store::{self, Condition, Fields};
@@ -71,6 +71,22 @@ impl Collection {
         }
         chunks.sort_by_key(|chunk| chunk.number);
         Ok(chunks)
+    }
+
+    /// Like [`Collection::chunks`], with their vectors; without those that another writer deletes meanwhile.
+    pub async fn embedded_chunks(&self, document_id: Uuid) -> Result<Vec<EmbeddedChunk>, Error> {
+        let chunks = self.chunks(document_id).await?;
+        let mut embedded = Vec::with_capacity(chunks.len());
+        for batch in chunks.chunks(CHUNKS_PER_PAGE) {
+            let ids: Vec<Uuid> = batch.iter().map(|chunk| chunk.id).collect();
+            let mut vectors = self.inner.store.dense_vectors(self.stored().await?, &ids).await?;
+            let with_vector = |chunk: &Chunk| {
+                let vector = vectors.remove(&chunk.id)?;
+                Some(EmbeddedChunk { chunk: chunk.clone(), vector })
+            };
+            embedded.extend(batch.iter().filter_map(with_vector));
+        }
+        Ok(embedded)
     }
 
     /// What a caller asked for, and the tenant.

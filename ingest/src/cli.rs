@@ -1,0 +1,145 @@
+//! The command line of `ingest`, and what its exit status means.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use footnote_ingest::Error;
+use footnote_ingest::extract::ExtractOptions;
+use footnote_knowledge::collection;
+use footnote_knowledge::options::{EmbeddingOptions, OpenAiOptions, StoreOptions};
+
+/// Put documents into Footnote's collection.
+///
+/// Folders are searched for documents, also in zip archives; .gitignore and .footnoteignore are honoured. Files that did
+/// not change since the last run are left alone.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ingest",
+    version,
+    after_help = EXIT_STATUS,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+
+    #[command(flatten)]
+    pub(super) ingest: IngestCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Write the text of each file to DIR/<relative path>.txt, and index nothing
+    Extract(ExtractCommand),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct IngestCommand {
+    /// Files and folders; one called like a command needs ./ before it
+    #[arg(required = true, value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+
+    /// Tag the documents, for searches to be restricted to; without it they keep the tags they have. Repeatable
+    #[arg(long = "tag", value_name = "TAG", value_parser = parse_tag)]
+    pub(super) tags: Vec<String>,
+
+    /// First part of the documents' names, in place of the folder's name; with the name that documents have already, it
+    /// says that they came from this folder
+    #[arg(long, value_name = "NAME")]
+    pub(super) root_name: Option<String>,
+
+    /// Remove documents whose files are no longer there; refused if they are more than one in five
+    #[arg(long)]
+    pub(super) prune: bool,
+
+    /// Remove them however many they are
+    #[arg(long, requires = "prune")]
+    pub(super) force: bool,
+
+    /// Show what would be done, and write nothing; files are read and cut, but not embedded
+    #[arg(long)]
+    pub(super) dry_run: bool,
+
+    #[command(flatten)]
+    pub(super) extract: ExtractFlags,
+
+    /// Print failures only
+    #[arg(long, conflicts_with = "json")]
+    pub(super) quiet: bool,
+
+    /// Print one JSON object per event and line
+    #[arg(long)]
+    pub(super) json: bool,
+
+    #[command(flatten)]
+    pub(super) store: StoreOptions,
+
+    #[command(flatten)]
+    pub(super) embedding: EmbeddingOptions,
+
+    #[command(flatten)]
+    pub(super) openai: OpenAiOptions,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExtractCommand {
+    /// Files and folders
+    #[arg(required = true, value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+
+    /// Folder for the texts, which is made if it is not there; with several paths, each has its own in it
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
+
+    #[command(flatten)]
+    pub(super) extract: ExtractFlags,
+
+    /// Print failures only
+    #[arg(long, conflicts_with = "json")]
+    pub(super) quiet: bool,
+
+    /// Print one JSON object per event and line
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// What to take of files.
+#[derive(Debug, Args)]
+pub(super) struct ExtractFlags {
+    /// Take only this field of JSON records, and what is in it; `address.city` is a field in a field. Repeatable
+    #[arg(long = "json-field", value_name = "FIELD")]
+    json_fields: Vec<String>,
+}
+
+impl ExtractFlags {
+    pub(super) fn options(&self) -> ExtractOptions {
+        ExtractOptions { json_fields: self.json_fields.clone() }
+    }
+}
+
+const EXIT_STATUS: &str = "Exit status: 0 done, 1 done but for some files that failed, 2 wrong use, 3 not done: the vector \
+                           store or the embedder could not be reached, or failed";
+pub(super) const SOME_FAILED: u8 = 1;
+pub(super) const WRONG_USE: u8 = 2;
+pub(super) const NOT_DONE: u8 = 3;
+
+/// Of a run that ended in an error.
+pub(super) fn status(error: &anyhow::Error) -> u8 {
+    let collection_error = match error.downcast_ref::<Error>() {
+        Some(Error::Paths(_) | Error::TooManyGone { .. }) => return WRONG_USE,
+        Some(Error::Collection(error)) => Some(error),
+        Some(Error::Embedding { .. }) => None,
+        None => error.downcast_ref::<collection::Error>(),
+    };
+    match collection_error {
+        Some(collection::Error::InvalidName { .. } | collection::Error::FingerprintMismatch { .. }) => WRONG_USE,
+        Some(_) | None => NOT_DONE,
+    }
+}
+
+fn parse_tag(tag: &str) -> Result<String, &'static str> {
+    let tag = tag.trim();
+    let fits = (1..=64).contains(&tag.chars().count()) && !tag.chars().any(char::is_control);
+    if fits { Ok(tag.to_owned()) } else { Err("a tag is 1 to 64 characters") }
+}

@@ -1,0 +1,62 @@
+//! Presentations: each slide a page, its title a heading, with its lists, tables, charts and diagrams. Left out: dates,
+//! footers and slide numbers, comments, pictures.
+
+mod slide;
+
+use super::blocks::Blocks;
+use super::package::{Package, parse_xml};
+use super::{ExtractError, Extracted, chart, xml};
+use slide::Slide;
+
+pub(super) fn extract(name: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
+    let mut package = Package::open(bytes)?;
+    let main_part = package.office_document()?;
+    let main_part = main_part.trim_start_matches('/');
+    let missing = || ExtractError::Damaged("its main part is missing".to_owned());
+    let presentation = package.read_text(main_part)?.ok_or_else(missing)?;
+    let presentation = parse_xml(&presentation)?;
+    let relationships = package.relationships(main_part)?;
+    let slides = xml::child(presentation.root_element(), "sldIdLst").into_iter().flat_map(|list| list.children());
+    // Two attributes are called `id`; the one with a namespace refers to the part.
+    let part = |slide: roxmltree::Node| {
+        let reference =
+            slide.attributes().find(|attribute| attribute.name() == "id" && attribute.namespace().is_some())?;
+        relationships.get(reference.value()).cloned()
+    };
+
+    let mut blocks = Blocks::default();
+    for part in slides.filter_map(part) {
+        blocks.page();
+        write_slide(&mut package, &part, &mut blocks)?;
+    }
+    let stated = package.core_title()?;
+    Ok(blocks.finish(stated, name))
+}
+
+fn write_slide(package: &mut Package, part: &str, blocks: &mut Blocks) -> Result<(), ExtractError> {
+    let Some(text) = package.read_text(part)? else { return Ok(()) };
+    let slide = parse_xml(&text)?;
+    let relationships = package.relationships(part)?;
+    let charts = chart::read_all(package, &relationships)?;
+    let mut diagrams = std::collections::HashMap::new();
+    for (id, part) in relationships.iter().filter(|(_, part)| part.contains("/diagrams/data")) {
+        if let Some(text) = package.read_text(part)? {
+            diagrams.insert(id.clone(), slide::diagram_texts(parse_xml(&text)?.root_element()));
+        }
+    }
+    Slide { charts, diagrams, blocks }.write(slide.root_element());
+    write_notes(package, relationships.values(), blocks)
+}
+
+/// What the speaker is to say is part of what the slide says.
+fn write_notes<'a>(
+    package: &mut Package,
+    mut parts: impl Iterator<Item = &'a String>,
+    blocks: &mut Blocks,
+) -> Result<(), ExtractError> {
+    let Some(part) = parts.find(|part| part.contains("/notesSlides/")) else { return Ok(()) };
+    let Some(text) = package.read_text(part)? else { return Ok(()) };
+    let notes = slide::notes(parse_xml(&text)?.root_element());
+    notes.iter().for_each(|paragraph| blocks.paragraph(paragraph));
+    Ok(())
+}

@@ -1,0 +1,378 @@
+//! What comes out of Office, OpenDocument, spreadsheet, CSV, JSON, EPUB and source files.
+
+use footnote_ingest::extract::{ExtractError, ExtractOptions, Extracted, Format, Language, Markup, extract_bytes};
+
+use crate::files::zip;
+
+const RELATIONSHIPS: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
+
+fn extracted(name: &str, bytes: impl AsRef<[u8]>) -> Extracted {
+    extract_bytes(name, bytes.as_ref()).unwrap()
+}
+
+fn headings(extracted: &Extracted) -> Vec<(u8, &str)> {
+    extracted.headings.iter().map(|heading| (heading.level, heading.title.as_str())).collect()
+}
+
+/// An Office document whose main part is `part`, with these other parts.
+fn office(part: &str, main: &str, others: &[(&str, &str)]) -> Vec<u8> {
+    let root = format!(
+        r#"<Relationships><Relationship Id="r1" Type="{RELATIONSHIPS}/officeDocument" Target="{part}"/></Relationships>"#
+    );
+    let mut parts: Vec<(&str, &[u8])> =
+        vec![("[Content_Types].xml", b"<Types/>"), ("_rels/.rels", root.as_bytes()), (part, main.as_bytes())];
+    parts.extend(others.iter().map(|(name, text)| (*name, text.as_bytes())));
+    zip(&parts)
+}
+
+/// A Word document with this body, a style `Heading1`, and list 1: `1.`, `1.1.`.
+fn docx(body: &str) -> Vec<u8> {
+    let main = format!(
+        r#"<w:document xmlns:w="w" xmlns:m="m" xmlns:mc="mc" xmlns:w14="w14"><w:body>{body}</w:body></w:document>"#
+    );
+    let relationships = r#"<Relationships><Relationship Id="a" Target="styles.xml"/>
+        <Relationship Id="b" Target="numbering.xml"/><Relationship Id="c" Target="footnotes.xml"/></Relationships>"#;
+    let styles = r#"<w:styles xmlns:w="w">
+        <w:style w:styleId="Titel"><w:name w:val="Title"/></w:style>
+        <w:style w:styleId="berschrift1"><w:name w:val="heading 1"/><w:pPr><w:outlineLvl w:val="0"/></w:pPr></w:style>
+        <w:style w:styleId="Mine"><w:name w:val="My own"/><w:basedOn w:val="berschrift1"/></w:style>
+        <w:style w:styleId="Code"><w:name w:val="Source Code"/></w:style></w:styles>"#;
+    let numbering = r#"<w:numbering xmlns:w="w"><w:abstractNum w:abstractNumId="7">
+        <w:lvl w:ilvl="0"><w:start w:val="1"/><w:numFmt w:val="decimal"/><w:lvlText w:val="%1."/></w:lvl>
+        <w:lvl w:ilvl="1"><w:start w:val="1"/><w:numFmt w:val="lowerLetter"/><w:lvlText w:val="%1.%2)"/></w:lvl>
+        </w:abstractNum><w:num w:numId="1"><w:abstractNumId w:val="7"/></w:num></w:numbering>"#;
+    let footnotes = r#"<w:footnotes xmlns:w="w"><w:footnote w:type="separator" w:id="0"><w:p/></w:footnote>
+        <w:footnote w:id="2"><w:p><w:r><w:t>Says the almanac.</w:t></w:r></w:p></w:footnote></w:footnotes>"#;
+    office(
+        "word/document.xml",
+        &main,
+        &[
+            ("word/_rels/document.xml.rels", relationships),
+            ("word/styles.xml", styles),
+            ("word/numbering.xml", numbering),
+            ("word/footnotes.xml", footnotes),
+        ],
+    )
+}
+
+fn paragraph(properties: &str, text: &str) -> String {
+    format!("<w:p><w:pPr>{properties}</w:pPr><w:r><w:t>{text}</w:t></w:r></w:p>")
+}
+
+fn numbered(level: usize, text: &str) -> String {
+    paragraph(&format!(r#"<w:numPr><w:ilvl w:val="{level}"/><w:numId w:val="1"/></w:numPr>"#), text)
+}
+
+#[test]
+fn a_word_document_has_its_headings_lists_and_notes() {
+    let body = [
+        paragraph(r#"<w:pStyle w:val="Titel"/>"#, "The lighthouse"),
+        paragraph(r#"<w:pStyle w:val="Mine"/>"#, "Keepers"),
+        r#"<w:p><w:r><w:t>The lamp burns</w:t><w:footnoteReference w:id="2"/></w:r><w:del><w:r><w:t> never</w:t></w:r></w:del>
+           <w:ins><w:r><w:t xml:space="preserve"> all night.</w:t></w:r></w:ins></w:p>"#
+            .to_owned(),
+        numbered(0, "Trim the wick"),
+        numbered(1, "with scissors"),
+        numbered(1, "in daylight"),
+        numbered(0, "Light it"),
+        paragraph(r#"<w:pStyle w:val="Code"/>"#, "lamp.on()"),
+        paragraph(r#"<w:pStyle w:val="Code"/>"#, "  lamp.turn()"),
+    ]
+    .concat();
+    let document = extracted("report.docx", docx(&body));
+    assert_eq!(document.title, "The lighthouse");
+    assert_eq!(headings(&document), [(1, "The lighthouse"), (2, "Keepers")]);
+    let expected = "# The lighthouse\n\n## Keepers\n\nThe lamp burns all night.\n\nSays the almanac.\n\n\
+                    1. Trim the wick\n  1.a) with scissors\n  1.b) in daylight\n2. Light it\n\n\
+                    ```\nlamp.on()\n  lamp.turn()\n```\n\n";
+    assert_eq!(document.text, expected);
+}
+
+#[test]
+fn merged_cells_of_a_word_table_stand_in_each_place() {
+    let cell = |properties: &str, text: &str| {
+        format!("<w:tc><w:tcPr>{properties}</w:tcPr><w:p><w:r><w:t>{text}</w:t></w:r></w:p></w:tc>")
+    };
+    let body = format!(
+        "<w:tbl><w:tr>{}{}</w:tr><w:tr>{}{}{}</w:tr><w:tr>{}{}{}</w:tr></w:tbl>",
+        cell(r#"<w:gridSpan w:val="2"/>"#, "Watch"),
+        cell("", "Keeper"),
+        cell(r#"<w:vMerge w:val="restart"/>"#, "Night"),
+        cell("", "first"),
+        cell("", "Anna"),
+        cell("<w:vMerge/>", ""),
+        cell("", "second"),
+        cell("", "Ben"),
+    );
+    let table =
+        "| Watch | Watch | Keeper |\n| --- | --- | --- |\n| Night | first | Anna |\n| Night | second | Ben |\n\n";
+    assert_eq!(extracted("a.docx", docx(&body)).text, table);
+}
+
+#[test]
+fn of_two_ways_to_show_a_text_box_one_is_read() {
+    let in_box = |text: &str| format!("<w:txbxContent><w:p><w:r><w:t>{text}</w:t></w:r></w:p></w:txbxContent>");
+    let body = format!(
+        "<w:p><w:r><w:t>Outside.</w:t><mc:AlternateContent><mc:Choice>{}</mc:Choice><mc:Fallback>{}</mc:Fallback>\
+         </mc:AlternateContent></w:r></w:p>",
+        in_box("Inside."),
+        in_box("Inside.")
+    );
+    assert_eq!(extracted("a.docx", docx(&body)).text, "Outside.\n\nInside.\n\n");
+}
+
+#[test]
+fn equations_are_latex_and_boxes_are_ticked() {
+    let body = "<w:p><w:r><w:t>Area </w:t></w:r><m:oMath><m:r><m:t>π</m:t></m:r><m:sSup><m:e><m:r><m:t>r</m:t></m:r></m:e>\
+                <m:sup><m:r><m:t>2</m:t></m:r></m:sup></m:sSup></m:oMath></w:p>\
+                <w:p><w:sdt><w:sdtPr><w14:checkbox><w14:checked w14:val=\"1\"/></w14:checkbox></w:sdtPr><w:sdtContent>\
+                <w:r><w:t>☒</w:t></w:r></w:sdtContent></w:sdt><w:r><w:t xml:space=\"preserve\"> Oil</w:t></w:r></w:p>";
+    assert_eq!(extracted("a.docx", docx(body)).text, "Area $\\pi r^{2}$\n\n[x] Oil\n\n");
+}
+
+#[test]
+fn nesting_without_end_is_read_as_text() {
+    let deep = format!("{}<w:r><w:t>Deep.</w:t></w:r>{}", "<w:smartTag>".repeat(3000), "</w:smartTag>".repeat(3000));
+    let outcome = extract_bytes("a.docx", &docx(&format!("<w:p>{deep}</w:p>")));
+    assert!(outcome.is_err() || outcome.unwrap().text.contains("Deep."));
+}
+
+#[test]
+fn entities_that_multiply_are_refused() {
+    let bomb =
+        "<!DOCTYPE w [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;\">]><w:document xmlns:w=\"w\"/>";
+    let error = extract_bytes("a.docx", &office("word/document.xml", bomb, &[])).unwrap_err();
+    assert!(matches!(error, ExtractError::Damaged(_)), "{error:?}");
+}
+
+#[test]
+fn slides_are_pages_with_titles() {
+    let shape = |kind: &str, text: &str| {
+        format!(
+            r#"<p:sp><p:nvSpPr><p:nvPr><p:ph type="{kind}"/></p:nvPr></p:nvSpPr><p:txBody><a:p><a:r><a:t>{text}</a:t></a:r></a:p></p:txBody></p:sp>"#
+        )
+    };
+    let slide = |shapes: String| {
+        format!(r#"<p:sld xmlns:p="p" xmlns:a="a"><p:cSld><p:spTree>{shapes}</p:spTree></p:cSld></p:sld>"#)
+    };
+    let main = format!(
+        r#"<p:presentation xmlns:p="p" xmlns:r="{RELATIONSHIPS}"><p:sldIdLst><p:sldId id="9" r:id="x2"/><p:sldId id="8" r:id="x1"/></p:sldIdLst></p:presentation>"#
+    );
+    let relationships = r#"<Relationships><Relationship Id="x1" Target="slides/slide1.xml"/><Relationship Id="x2" Target="slides/slide2.xml"/></Relationships>"#;
+    let deck = office(
+        "ppt/presentation.xml",
+        &main,
+        &[
+            ("ppt/_rels/presentation.xml.rels", relationships),
+            (
+                "ppt/slides/slide1.xml",
+                &slide(shape("title", "Yeast") + &shape("sldNum", "2") + &shape("body", "It rises.")),
+            ),
+            ("ppt/slides/slide2.xml", &slide(shape("ctrTitle", "Bread") + &shape("body", "Flour and water."))),
+        ],
+    );
+    let deck = extracted("deck.pptx", deck);
+    // In the order of the presentation, not of the parts.
+    assert_eq!(deck.text, "# Bread\n\n- Flour and water.\n\n# Yeast\n\n- It rises.\n");
+    assert_eq!(deck.page_starts, [0, deck.text.find("# Yeast").unwrap()]);
+}
+
+/// An OpenDocument file with this body.
+fn open_document(kind: &str, body: &str) -> Vec<u8> {
+    let content = format!(
+        r#"<office:document-content xmlns:office="o" xmlns:text="t" xmlns:table="tb" xmlns:draw="d" xmlns:presentation="p" xmlns:style="s">
+        <office:automatic-styles><style:style style:name="P1" style:parent-style-name="Title"/>
+        <text:list-style style:name="L1"><text:list-level-style-number text:level="1" style:num-format="1"/></text:list-style>
+        </office:automatic-styles><office:body><office:{kind}>{body}</office:{kind}></office:body></office:document-content>"#
+    );
+    let mime = format!("application/vnd.oasis.opendocument.{kind}");
+    zip(&[("mimetype", mime.as_bytes()), ("content.xml", content.as_bytes())])
+}
+
+#[test]
+fn an_opendocument_text_has_its_headings_lists_and_tables() {
+    let body = r#"<text:p text:style-name="P1">The lighthouse</text:p><text:h text:outline-level="1">Keepers</text:h>
+        <text:p>The lamp<text:s text:c="2"/>burns<office:annotation><text:p>Really?</text:p></office:annotation>.</text:p>
+        <text:list text:style-name="L1"><text:list-item><text:p>Trim</text:p></text:list-item><text:list-item><text:p>Light</text:p></text:list-item></text:list>
+        <table:table><table:table-row><table:table-cell table:number-columns-spanned="2"><text:p>Watch</text:p></table:table-cell><table:covered-table-cell/></table:table-row>
+        <table:table-row><table:table-cell><text:p>first</text:p></table:table-cell><table:table-cell><text:p>Anna</text:p></table:table-cell></table:table-row>
+        <table:table-row table:number-rows-repeated="1048576"><table:table-cell table:number-columns-repeated="16384"/></table:table-row></table:table>"#;
+    let document = extracted("notes.odt", open_document("text", body));
+    assert_eq!(document.title, "The lighthouse");
+    let expected = "# The lighthouse\n\n## Keepers\n\nThe lamp burns.\n\n1. Trim\n2. Light\n\n\
+                    | Watch | Watch |\n| --- | --- |\n| first | Anna |\n\n";
+    assert_eq!(document.text, expected);
+}
+
+#[test]
+fn an_opendocument_presentation_has_a_page_for_each_slide() {
+    let page = |title: &str, text: &str| {
+        format!(
+            r#"<draw:page><draw:frame presentation:class="title"><draw:text-box><text:p>{title}</text:p></draw:text-box></draw:frame>
+            <draw:frame><draw:text-box><text:p>{text}</text:p></draw:text-box></draw:frame></draw:page>"#
+        )
+    };
+    let slides = page("Bread", "Flour and water.") + &page("Yeast", "It rises.");
+    let deck = extracted("deck.odp", open_document("presentation", &slides));
+    assert_eq!(deck.text, "# Bread\n\nFlour and water.\n\n# Yeast\n\nIt rises.\n\n");
+    assert_eq!(deck.page_starts.len(), 2);
+}
+
+/// A workbook of two sheets, the second hidden; `A1` of the first refers to a comment.
+fn workbook(cells: &str) -> Vec<u8> {
+    let main = format!(
+        r#"<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" xmlns:r="{RELATIONSHIPS}"><sheets>
+        <sheet name="Prices" sheetId="1" r:id="s1"/><sheet name="Old" sheetId="2" state="hidden" r:id="s2"/></sheets></workbook>"#
+    );
+    let kind = |part: &str| format!("{RELATIONSHIPS}/{part}");
+    let relationships = format!(
+        r#"<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="s1" Type="{0}" Target="worksheets/sheet1.xml"/><Relationship Id="s2" Type="{0}" Target="worksheets/sheet2.xml"/></Relationships>"#,
+        kind("worksheet")
+    );
+    let sheet = |cells: &str| {
+        format!(
+            r#"<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{cells}</sheetData></worksheet>"#
+        )
+    };
+    let of_sheet = r#"<Relationships><Relationship Id="c" Target="../comments1.xml"/></Relationships>"#;
+    let comments = r#"<comments><authors><author>Anna</author></authors><commentList><comment ref="A1" authorId="0"><text><t>In euros.</t></text></comment></commentList></comments>"#;
+    office(
+        "xl/workbook.xml",
+        &main,
+        &[
+            ("xl/_rels/workbook.xml.rels", &relationships),
+            ("xl/worksheets/sheet1.xml", &sheet(cells)),
+            ("xl/worksheets/_rels/sheet1.xml.rels", of_sheet),
+            ("xl/comments1.xml", comments),
+            ("xl/worksheets/sheet2.xml", &sheet(r#"<row r="1"><c r="A1"><v>1</v></c></row>"#)),
+        ],
+    )
+}
+
+fn text_cell(place: &str, text: &str) -> String {
+    format!(r#"<c r="{place}" t="inlineStr"><is><t>{text}</t></is></c>"#)
+}
+
+#[test]
+fn a_sheet_is_its_tables_under_its_name() {
+    let cells = format!(
+        r#"<row r="1">{}{}</row><row r="2">{}<c r="B2"><v>3.0</v></c></row><row r="5">{}</row>"#,
+        text_cell("A1", "Bread"),
+        text_cell("B1", "Price"),
+        text_cell("A2", "Rye"),
+        text_cell("A5", "Prices may change.")
+    );
+    let sheet = extracted("prices.xlsx", workbook(&cells));
+    assert_eq!(sheet.title, "prices");
+    let expected = "# Prices\n\n| Bread | Price |\n| --- | --- |\n| Rye | 3 |\n\nPrices may change.\n\n\
+                    Comment on A1 by Anna: In euros.\n\n";
+    assert_eq!(sheet.text, expected);
+    // Every passage that a long table is cut into knows the columns.
+    assert_eq!(headings(&sheet), [(1, "Prices"), (2, "Bread | Price")]);
+}
+
+#[test]
+fn cells_far_apart_take_no_room_between_them() {
+    let cells = format!(
+        r#"<row r="1">{}</row><row r="1048576">{}</row>"#,
+        text_cell("A1", "first"),
+        text_cell("XFD1048576", "last")
+    );
+    assert_eq!(
+        extracted("a.xlsx", workbook(&cells)).text,
+        "# Prices\n\nfirst\n\nlast\n\nComment on A1 by Anna: In euros.\n\n"
+    );
+}
+
+#[test]
+fn a_table_in_text_has_one_delimiter_and_a_header() {
+    let table = "| city | size |\n| --- | --- |\n| Bonn, Germany | 3 |\n| a \\| b | 4 |\n\n";
+    for (name, text) in [
+        ("cities.csv", "city,size\n\"Bonn, Germany\",3\na | b,4\n"),
+        ("cities.csv", "city;size\nBonn, Germany;3\na | b;4\n"),
+        ("cities.tsv", "city\tsize\r\nBonn, Germany\t3\r\na | b\t4\r\n"),
+    ] {
+        let csv = extracted(name, text);
+        assert_eq!(csv.text, table, "{text}");
+        assert_eq!((csv.title.as_str(), headings(&csv)), ("cities", vec![(1, "city | size")]));
+    }
+}
+
+#[test]
+fn records_of_json_are_found_by_themselves() {
+    let records = r#"[{"name": "Rye", "made": {"of": ["flour", "water"], "by": "Anna"}, "old": null}, {"name": "Wheat", "price": 3}]"#;
+    let expected = "# Rye\n\nname: Rye\nmade.of: flour, water\nmade.by: Anna\n\n# Wheat\n\nname: Wheat\nprice: 3\n\n";
+    assert_eq!(extracted("bread.json", records).text, expected);
+    let lines = "{\"name\": \"Rye\"}\n\n{\"name\": \"Wheat\"}\n";
+    assert_eq!(extracted("bread.jsonl", lines).text, "# Rye\n\nname: Rye\n\n# Wheat\n\nname: Wheat\n\n");
+
+    let options = ExtractOptions { json_fields: vec!["made".to_owned()] };
+    let chosen = Format::Json.extract("bread.json", records.into(), &options).unwrap();
+    assert_eq!(chosen.text, "made.of: flour, water\nmade.by: Anna\n\n");
+}
+
+#[test]
+fn a_broken_line_of_json_is_named() {
+    let error = extract_bytes("bread.jsonl", b"{\"name\": \"Rye\"}\n{\"name\": \n").unwrap_err();
+    assert!(error.to_string().contains("line 2"), "{error}");
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    assert!(matches!(extract_bytes("deep.json", deep.as_bytes()), Err(ExtractError::Damaged(_))));
+}
+
+#[test]
+fn a_book_is_its_chapters_in_order() {
+    let container = r#"<container><rootfiles><rootfile full-path="OEBPS/book.opf"/></rootfiles></container>"#;
+    let book = r#"<package xmlns:dc="dc"><metadata><dc:title>On bread</dc:title></metadata><manifest>
+        <item id="n" href="nav.xhtml" media-type="application/xhtml+xml" properties="nav"/>
+        <item id="one" href="text/chapter%20one.xhtml" media-type="application/xhtml+xml"/>
+        <item id="two" href="text/two.xhtml" media-type="application/xhtml+xml"/></manifest>
+        <spine><itemref idref="n"/><itemref idref="two"/><itemref idref="one"/></spine></package>"#;
+    let file = zip(&[
+        ("mimetype", b"application/epub+zip"),
+        ("META-INF/container.xml", container.as_bytes()),
+        ("OEBPS/book.opf", book.as_bytes()),
+        ("OEBPS/nav.xhtml", b"<html><body><p>Contents</p></body></html>"),
+        ("OEBPS/text/chapter one.xhtml", b"<html><body><h1>Yeast</h1><p>It rises.</p></body></html>"),
+        ("OEBPS/text/two.xhtml", b"<html><body><h1>Flour</h1><p>It is ground.</p></body></html>"),
+    ]);
+    let book = extracted("bread.epub", file);
+    assert_eq!(book.title, "On bread");
+    assert_eq!(book.text, "# Flour\n\nIt is ground.\n\n# Yeast\n\nIt rises.\n\n");
+    assert_eq!(headings(&book), [(1, "Flour"), (1, "Yeast")]);
+}
+
+#[test]
+fn source_code_is_cut_at_what_it_defines() {
+    let source = "use std::fmt;\n\n/// A loaf.\nstruct Loaf {\n    grams: u32,\n}\n\nimpl Loaf {\n    // Hot.\n    fn bake(&self) {\n        heat();\n    }\n}\n";
+    let code = extracted("src/loaf.rs", source);
+    assert_eq!((code.title.as_str(), code.text.as_str()), ("loaf.rs", source));
+    assert_eq!(code.markup, Markup::Code(Language::Rust));
+    assert_eq!(headings(&code), [(1, "struct Loaf"), (1, "impl Loaf"), (2, "fn bake(&self)")]);
+    // With what stands above it.
+    assert!(code.text[code.headings[0].start..].starts_with("/// A loaf."));
+    assert!(code.text[code.headings[2].start..].starts_with("    // Hot."));
+
+    let python = extracted("loaf.py", "class Loaf:\n    def bake(self):\n        heat()\n");
+    assert_eq!(headings(&python), [(1, "class Loaf"), (2, "def bake(self)")]);
+}
+
+#[test]
+fn the_content_tells_what_a_container_is() {
+    let document = docx(&paragraph("", "Bread."));
+    // Whatever it is called.
+    for name in ["a.docx", "a.pptx", "a.bin.docx", "letter"] {
+        assert_eq!(extracted(name, &document).text, "Bread.\n\n", "{name}");
+    }
+    let errors = [
+        ("old.doc", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 and more".to_vec(), ExtractError::Outdated),
+        ("secret.docx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 and more".to_vec(), ExtractError::Encrypted),
+        ("text.txt", zip(&[("a.txt", b"Bread.")]), ExtractError::Binary),
+    ];
+    for (name, bytes, expected) in errors {
+        assert_eq!(extract_bytes(name, &bytes).unwrap_err(), expected, "{name}");
+    }
+    let damaged = extract_bytes("cut.docx", &document[..document.len() / 2]).unwrap_err();
+    assert!(matches!(damaged, ExtractError::Damaged(_)), "{damaged:?}");
+    let words = extract_bytes("words.docx", b"no container at all").unwrap_err();
+    assert!(words.to_string().contains("does not begin like an Office document"), "{words}");
+}
