@@ -1,6 +1,7 @@
 //! The command line of `footnote`: one struct per concern, each field with its variable and default.
 
 mod access;
+mod documents;
 mod eval;
 mod rerank;
 
@@ -13,6 +14,7 @@ use footnote_knowledge::secret::Secret;
 use crate::llm::Scope;
 
 pub use access::{AccessOptions, check_key};
+pub use documents::{DocumentsCommand, DocumentsOptions};
 pub use eval::{EvalHistory, EvalOptions};
 pub use rerank::RerankOptions;
 
@@ -40,6 +42,9 @@ pub enum Command {
     /// Move conversations from one store to another, or keep a copy of them
     #[command(subcommand)]
     Sessions(SessionsCommand),
+    /// List, show and delete the documents of a collection
+    #[command(subcommand)]
+    Documents(DocumentsCommand),
     /// Ask a running server one question
     Ask(AskOptions),
     /// Check everything the server would use, and say what to do about what is wrong
@@ -57,6 +62,10 @@ pub struct ServeOptions {
     /// Ingest this file or folder at start, while already listening (repeatable; in the variable separated by commas)
     #[arg(long, env = "FOOTNOTE_INGEST", value_name = "PATH")]
     pub ingest: Vec<PathBuf>,
+
+    /// Largest upload of documents in one request, in MiB
+    #[arg(long, env = "FOOTNOTE_MAX_UPLOAD", value_name = "MIB", default_value_t = 256)]
+    pub max_upload: usize,
 
     /// Longest time that a stop waits for the answers in flight, in seconds
     #[arg(long, env = "FOOTNOTE_SHUTDOWN_TIMEOUT", value_name = "SECONDS", default_value_t = 25, value_parser = clap::value_parser!(u64).range(..=86_400))]

@@ -13,6 +13,7 @@ mod patience;
 mod search;
 mod selection;
 mod sessions;
+mod uploads;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, OriginalUri};
@@ -31,6 +32,7 @@ use crate::library::Library;
 use crate::retrieval::Retrieval;
 use crate::sessions::Sessions;
 use crate::telemetry::Metrics;
+use crate::uploads::Uploads;
 
 /// What handlers work with; every part is cheap to clone.
 #[derive(Clone)]
@@ -40,12 +42,16 @@ pub struct AppState {
     pub library: Library,
     pub sessions: Sessions,
     pub ingesting: Ingesting,
+    pub uploads: Uploads,
+    /// Bytes of one upload.
+    pub largest_upload: usize,
     pub access: AccessRules,
     pub metrics: Metrics,
     pub patience: Patience,
 }
 
 pub fn router(state: AppState) -> Router {
+    let largest_upload = DefaultBodyLimit::max(state.largest_upload);
     // Layers run from the last one named to the first.
     let guarded = Router::new()
         // People and their programs
@@ -53,9 +59,10 @@ pub fn router(state: AppState) -> Router {
         .route("/search", post(search::post))
         .route("/sessions", get(sessions::list))
         .route("/sessions/{id}", get(sessions::read).patch(sessions::patch).delete(sessions::delete))
-        .route("/documents", get(documents::list))
+        .route("/documents", get(documents::list).merge(post(uploads::post).layer(largest_upload)))
         .route("/documents/{id}", get(documents::read).delete(documents::delete))
         .route("/documents/{id}/chunks", get(documents::chunks))
+        .route("/jobs/{id}", get(uploads::job))
         // Operators
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))

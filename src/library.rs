@@ -85,6 +85,11 @@ impl Library {
         if self.0.options.store.qdrant_url.is_some() { "qdrant" } else { "embedded" }
     }
 
+    /// Tokens that the embedder reads at once, if it is open.
+    pub fn max_tokens(&self) -> Option<usize> {
+        self.0.opened.get().map(|opened| opened.embedder.max_tokens())
+    }
+
     /// The embedder and the collection, opening them if that has not succeeded yet.
     pub async fn open(&self) -> Result<&Opened, Arc<Error>> {
         if let Some(opened) = self.0.opened.get() {

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use footnote_ingest::Error;
 use footnote_ingest::extract::ExtractOptions;
+use footnote_ingest::{Error, parse_tag};
 use footnote_knowledge::collection;
 use footnote_knowledge::options::{EmbeddingOptions, OpenAiOptions, StoreOptions};
+use footnote_knowledge::secret::Secret;
 
 /// Put documents into Footnote's collection.
 ///
@@ -32,12 +33,14 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Write the text of each file to DIR/<relative path>.txt, and index nothing
     Extract(ExtractCommand),
+    /// Copy a collection from the embedded engine to a Qdrant server, without embedding anything again
+    Copy(Box<CopyCommand>),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct IngestCommand {
     /// Files and folders; one called like a command needs ./ before it
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present = "reindex", value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
 
     /// Tag the documents, for searches to be restricted to; without it they keep the tags they have. Repeatable
@@ -53,9 +56,17 @@ pub(super) struct IngestCommand {
     #[arg(long)]
     pub(super) prune: bool,
 
-    /// Remove them however many they are
-    #[arg(long, requires = "prune")]
+    /// With --prune or --watch: remove them however many they are
+    #[arg(long)]
     pub(super) force: bool,
+
+    /// Go on watching the paths, and ingest and remove what changes, until stopped
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(super) watch: bool,
+
+    /// Build the collection anew with this embedder if it was built with another one, from the texts that are stored
+    #[arg(long, conflicts_with_all = ["dry_run", "server"])]
+    pub(super) reindex: bool,
 
     /// Show what would be done, and write nothing; files are read and cut, but not embedded
     #[arg(long)]
@@ -63,6 +74,15 @@ pub(super) struct IngestCommand {
 
     #[command(flatten)]
     pub(super) extract: ExtractFlags,
+
+    /// Ingest through the server at this address instead of opening its store; that happens by itself when a server on
+    /// this machine holds the data folder
+    #[arg(long, value_name = "URL", conflicts_with = "qdrant_url")]
+    pub(super) server: Option<String>,
+
+    /// Key of that server; where the variable holds several, as the server's own may, the first is used
+    #[arg(long, env = "FOOTNOTE_API_KEY", value_name = "KEY", hide_env_values = true)]
+    pub(super) api_key: Vec<Secret>,
 
     /// Print failures only
     #[arg(long, conflicts_with = "json")]
@@ -104,6 +124,39 @@ pub(super) struct ExtractCommand {
     pub(super) json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct CopyCommand {
+    /// Data folder of the embedded engine; no server may be using it
+    #[arg(long, value_name = "DIR")]
+    pub(super) from: PathBuf,
+
+    /// Qdrant server or cluster (gRPC, e.g. http://localhost:6334)
+    #[arg(long, value_name = "URL")]
+    pub(super) to: String,
+
+    /// API key of the Qdrant server
+    #[arg(long, env = "FOOTNOTE_QDRANT_API_KEY", value_name = "KEY", hide_env_values = true)]
+    pub(super) qdrant_api_key: Option<Secret>,
+
+    /// Name of the collection, here and there
+    #[arg(long, env = "FOOTNOTE_COLLECTION", value_name = "NAME", default_value = "documents")]
+    pub(super) collection: String,
+
+    /// Print failures only
+    #[arg(long, conflicts_with = "json")]
+    pub(super) quiet: bool,
+
+    /// Print one JSON object per event and line
+    #[arg(long)]
+    pub(super) json: bool,
+
+    #[command(flatten)]
+    pub(super) embedding: EmbeddingOptions,
+
+    #[command(flatten)]
+    pub(super) openai: OpenAiOptions,
+}
+
 /// What to take of files.
 #[derive(Debug, Args)]
 pub(super) struct ExtractFlags {
@@ -129,17 +182,11 @@ pub(super) fn status(error: &anyhow::Error) -> u8 {
     let collection_error = match error.downcast_ref::<Error>() {
         Some(Error::Paths(_) | Error::TooManyGone { .. }) => return WRONG_USE,
         Some(Error::Collection(error)) => Some(error),
-        Some(Error::Embedding { .. }) => None,
+        Some(Error::Embedding { .. } | Error::Server(_)) => None,
         None => error.downcast_ref::<collection::Error>(),
     };
     match collection_error {
         Some(collection::Error::InvalidName { .. } | collection::Error::FingerprintMismatch { .. }) => WRONG_USE,
         Some(_) | None => NOT_DONE,
     }
-}
-
-fn parse_tag(tag: &str) -> Result<String, &'static str> {
-    let tag = tag.trim();
-    let fits = (1..=64).contains(&tag.chars().count()) && !tag.chars().any(char::is_control);
-    if fits { Ok(tag.to_owned()) } else { Err("a tag is 1 to 64 characters") }
 }

@@ -6,15 +6,19 @@
 
 mod archive;
 mod root;
+mod snapshot;
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use archive::Entry;
 use ignore::{DirEntry, WalkBuilder};
 
 pub use archive::Member;
-pub use root::{Inside, Root, RootError, roots};
+pub use root::{Inside, Root, RootError, check_root_name, roots};
+pub use snapshot::Snapshot;
 
 /// A file to ingest.
 #[derive(Debug, Clone)]
@@ -26,6 +30,8 @@ pub struct Candidate {
     /// `<root name>/<relative path>`, with `/` on every system.
     pub source: String,
     pub bytes: u64,
+    /// When it was changed last, if that is known.
+    pub modified: Option<SystemTime>,
     /// Named on the command line, so that it is tried whatever it is called.
     pub asked_for: bool,
 }
@@ -87,7 +93,7 @@ fn unpacked(found: Found) -> Vec<Found> {
     if !archive::is_archive(&candidate.path) {
         return vec![Found::File(candidate)];
     }
-    let Candidate { path, source, asked_for: _, .. } = candidate;
+    let Candidate { path, source, modified, .. } = candidate;
     match archive::entries(&path) {
         Err(reason) => {
             let advice = "open it to check it, and fetch or pack it again, or divide it".to_owned();
@@ -98,7 +104,7 @@ fn unpacked(found: Found) -> Vec<Found> {
             .map(|entry| match entry {
                 Entry::File { name, bytes, member } => {
                     let (path, member, source) = (path.clone(), Some(member), format!("{source}/{name}"));
-                    Found::File(Candidate { path, member, source, bytes, asked_for: false })
+                    Found::File(Candidate { path, member, source, bytes, modified, asked_for: false })
                 }
                 Entry::Refused { name, reason } => {
                     Found::Skipped { source: format!("{source}/{name}"), reason: reason.to_owned() }
@@ -129,7 +135,8 @@ fn named_file(root: &Root, file: &Path) -> Found {
     match std::fs::metadata(&path) {
         Ok(_) if root.relative(&path).is_none() => misnamed(source),
         Ok(metadata) if metadata.is_file() => {
-            Found::File(Candidate { path, member: None, source, bytes: metadata.len(), asked_for: true })
+            let (bytes, modified) = (metadata.len(), metadata.modified().ok());
+            Found::File(Candidate { path, member: None, source, bytes, modified, asked_for: true })
         }
         Ok(_) => Found::Skipped { source, reason: "not a regular file".to_owned() },
         Err(error) => Found::Unreadable {
@@ -165,13 +172,22 @@ fn classify(root: &Root, entry: &DirEntry) -> Option<Found> {
     if root.relative(path).is_none() {
         return Some(misnamed(source));
     }
+    if is_left_by_an_editor(entry.file_name()) {
+        return None;
+    }
     match entry.metadata() {
         Ok(metadata) => {
-            let (path, bytes) = (path.to_owned(), metadata.len());
-            Some(Found::File(Candidate { path, member: None, source, bytes, asked_for: false }))
+            let (path, bytes, modified) = (path.to_owned(), metadata.len(), metadata.modified().ok());
+            Some(Found::File(Candidate { path, member: None, source, bytes, modified, asked_for: false }))
         }
         Err(error) => Some(unreadable(root, &error)),
     }
+}
+
+/// Locks of Office programs, and copies that editors make of what they change.
+fn is_left_by_an_editor(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with("~$") || name.ends_with('~') || (name.starts_with('#') && name.ends_with('#'))
 }
 
 fn about_link(root: &Root, link: &Path) -> &'static str {

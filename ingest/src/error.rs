@@ -3,6 +3,7 @@
 use footnote_knowledge::{collection, embedding};
 
 use crate::discover::RootError;
+use crate::remote::ServerError;
 use crate::report::Report;
 
 /// A run that ended before its end. What was written until then stays, and the next run goes on from there.
@@ -17,6 +18,8 @@ pub enum Error {
     /// The paths given make no sense; nothing was read or written.
     #[error(transparent)]
     Paths(#[from] RootError),
+    #[error(transparent)]
+    Server(#[from] ServerError),
     #[error(transparent)]
     Collection(#[from] collection::Error),
     /// All files were ingested, and nothing was removed.
@@ -35,6 +38,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Paths(_) | Self::TooManyGone { .. } => false,
+            Self::Server(error) => error.is_transient(),
             Self::Collection(error) => error.is_transient(),
             Self::Embedding { source, .. } => source.is_transient(),
         }

@@ -24,6 +24,7 @@ mod sheet;
 mod title;
 mod xml;
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use code::Language;
@@ -42,6 +43,8 @@ pub struct Extracted {
     /// Where each page begins, for formats that have pages: the first is 0.
     pub page_starts: Vec<usize>,
     pub markup: Markup,
+    /// What the file says of itself in its front matter.
+    pub front_matter: BTreeMap<String, serde_json::Value>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,5 +128,6 @@ fn text(name: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
         headings: Vec::new(),
         page_starts: Vec::new(),
         markup: Markup::Plain,
+        front_matter: BTreeMap::new(),
     })
 }

@@ -1,45 +1,149 @@
-//! `ingest PATH…`: opens what is needed, runs the pipeline, and says what came of it.
+//! `ingest PATH…`: opens what is needed, runs the pipeline here or through a server, and says what came of it.
 
 use std::process::ExitCode;
 
 use anyhow::Context;
-use footnote_ingest::{Error, Extractor, GoneDocuments, IngestOptions, Report, Stopped, discover};
-use footnote_knowledge::collection::Collection;
-use footnote_knowledge::connect;
+use footnote_ingest::{
+    Error, Event, Extractor, GoneDocuments, IngestOptions, Report, Server, Stopped, discover, ingest, ingest_through,
+};
+use footnote_knowledge::collection::{self, Collection};
+use footnote_knowledge::embedding::Embedder;
+use footnote_knowledge::server_file::ServerFile;
+use footnote_knowledge::{connect, vector_store};
 
 use crate::cli::{IngestCommand, NOT_DONE, SOME_FAILED, status};
-use crate::output::Output;
+use crate::copying;
+use crate::output::{self, Output};
+use crate::watching::Watch;
+
+/// Where documents go.
+enum Destination {
+    Store { knowledge: Collection, embedder: Embedder },
+    Server { server: Server, max_tokens: Option<usize> },
+}
 
 pub(super) async fn run(command: &IngestCommand) -> anyhow::Result<ExitCode> {
     // Before anything is opened: a mistyped path leaves no store behind.
     discover::roots(&command.paths, command.root_name.as_deref()).map_err(Error::from)?;
     let output = Output::new(command.quiet, command.json);
-    output.text_receivers(&connect::text_receivers(&command.store, &command.embedding, &command.openai));
-    let embedder =
-        connect::open_embedder(&command.embedding, &command.openai).await.context("the embedder cannot be used")?;
-    let knowledge = connect::open_collection(&command.store, &embedder).await?;
+    if command.reindex {
+        let embedder = open_embedder(command).await?;
+        copying::rebuild(&command.store, &embedder, &output).await?;
+        if command.paths.is_empty() {
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+    let destination = destination(command, &output).await?;
+    let mut options = pipeline_options(command)?;
+    if !command.watch {
+        return Ok(exit_code(&run_once(command, &options, &destination, &output).await?));
+    }
+    let mut watch = Watch::begin(&command.paths, command.root_name.as_deref()).await.map_err(anyhow::Error::new)?;
+    run_once(command, &options, &destination, &output).await?;
+    output.note("watching; Ctrl-C stops it");
+    let mut last_run_succeeded = true;
+    loop {
+        let before = tokio::select! {
+            before = watch.change() => before,
+            stopped = tokio::signal::ctrl_c() => return stopped.map(|()| ExitCode::SUCCESS).map_err(Into::into),
+        };
+        // What was removed, was so before our eyes; unless all is gone, which is rather a folder that was unmounted.
+        options.gone = if watch.sees_files() { GoneDocuments::RemoveHoweverMany } else { GoneDocuments::Stay };
+        options.unchanged_since = last_run_succeeded.then_some(before);
+        let outcome = run_once(command, &options, &destination, &output).await;
+        last_run_succeeded = outcome.is_ok();
+        if let Err(error) = outcome {
+            // With the next change, when the store may be back, all files are looked at.
+            output::print_error(&format!("error: {error:#}"));
+        }
+    }
+}
 
-    let options = pipeline_options(command)?;
-    let progress = |event| output.event(&event);
-    let report = footnote_ingest::ingest(&command.paths, &knowledge, &embedder, &options, progress).await;
+async fn run_once(
+    command: &IngestCommand,
+    options: &IngestOptions,
+    destination: &Destination,
+    output: &Output,
+) -> anyhow::Result<Report> {
+    let report = destination.ingest(command, options, |event| output.event(&event)).await;
     output.end_progress();
     let report = match report {
         Ok(report) => report,
-        Err(stopped) => return Err(not_done(*stopped, &output)),
+        Err(stopped) => return Err(not_done(*stopped, output)),
     };
     if report.added + report.updated + report.removed > 0 && !command.dry_run {
-        clear_up(&knowledge).await;
+        destination.clear_up().await;
     }
-    output.summary(&report);
-    Ok(exit_code(&report))
+    output.summary(&report, command.dry_run);
+    Ok(report)
+}
+
+async fn open_embedder(command: &IngestCommand) -> anyhow::Result<Embedder> {
+    connect::open_embedder(&command.embedding, &command.openai).await.context("the embedder cannot be used")
 }
 
 pub(super) fn exit_code(report: &Report) -> ExitCode {
     if report.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(SOME_FAILED) }
 }
 
+/// The server that was named, or the store; or the server that holds the store's folder.
+async fn destination(command: &IngestCommand, output: &Output) -> anyhow::Result<Destination> {
+    if let Some(url) = &command.server {
+        output.note(&format!("documents are sent to {url}"));
+        return Ok(Destination::Server {
+            server: Server::new(url, command.api_key.first().cloned()),
+            max_tokens: None,
+        });
+    }
+    output.text_receivers(&connect::text_receivers(&command.store, &command.embedding, &command.openai));
+    let embedder = open_embedder(command).await?;
+    match connect::open_collection(&command.store, &embedder).await {
+        Ok(knowledge) => Ok(Destination::Store { knowledge, embedder }),
+        Err(collection::Error::Store(vector_store::Error::InUse { folder })) => {
+            match ServerFile::read(&command.store.data_dir)? {
+                Some(ServerFile { url, token, max_tokens }) => {
+                    output.note(&format!("the data folder belongs to the server at {url}; documents go through it"));
+                    let server = Server::new(&url, Some(token));
+                    Ok(Destination::Server { server, max_tokens: Some(max_tokens) })
+                }
+                None => Err(collection::Error::Store(vector_store::Error::InUse { folder }).into()),
+            }
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl Destination {
+    async fn ingest(
+        &self,
+        command: &IngestCommand,
+        options: &IngestOptions,
+        progress: impl Fn(Event) + Send + Sync,
+    ) -> Result<Report, Box<Stopped>> {
+        match self {
+            Self::Store { knowledge, embedder } => ingest(&command.paths, knowledge, embedder, options, progress).await,
+            Self::Server { server, max_tokens } => {
+                ingest_through(server, *max_tokens, &command.paths, options, progress).await
+            }
+        }
+    }
+
+    /// Removes what earlier runs left behind: a version that this run replaced still serves those who are reading it. A
+    /// server does so by itself.
+    async fn clear_up(&self) {
+        if let Self::Store { knowledge, .. } = self
+            && let Err(error) = knowledge.sweep().await
+        {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "old versions could not be removed; the next run will"
+            );
+        }
+    }
+}
+
 fn pipeline_options(command: &IngestCommand) -> anyhow::Result<IngestOptions> {
-    let gone = match (command.prune, command.force) {
+    let gone = match (command.prune || command.watch, command.force) {
         (false, _) => GoneDocuments::Stay,
         (true, false) => GoneDocuments::Remove,
         (true, true) => GoneDocuments::RemoveHoweverMany,
@@ -60,19 +164,9 @@ fn not_done(stopped: Stopped, output: &Output) -> anyhow::Error {
     let all_ingested = matches!(error, Error::TooManyGone { .. });
     let error = anyhow::Error::new(error);
     if all_ingested {
-        output.summary(&report);
+        output.summary(&report, false);
     } else if status(&error) == NOT_DONE {
         output.stopped(&report, &format!("{error:#}"));
     }
     error
-}
-
-/// Removes what earlier runs left behind: a version that this run replaced still serves those who are reading it.
-async fn clear_up(knowledge: &Collection) {
-    if let Err(error) = knowledge.sweep().await {
-        tracing::warn!(
-            error = &error as &dyn std::error::Error,
-            "old versions could not be removed; the next run will"
-        );
-    }
 }

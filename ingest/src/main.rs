@@ -1,9 +1,11 @@
 //! The `ingest` program: brings a collection up to date with files and folders.
 
 mod cli;
+mod copying;
 mod extracting;
 mod ingesting;
 mod output;
+mod watching;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Runtime::new().expect("the operating system gives threads");
     let outcome = match &cli.command {
         None => runtime.block_on(ingesting::run(&cli.ingest)),
+        Some(Command::Copy(options)) => runtime.block_on(copying::copy_to_server(options)),
         Some(Command::Extract(options)) => runtime.block_on(extracting::run(options)),
     };
     runtime.shutdown_timeout(LONGEST_END);

@@ -50,6 +50,14 @@ impl Output {
         }
     }
 
+    /// What the person should know before it begins.
+    pub(super) fn note(&self, note: &str) {
+        match self {
+            Self::Bar(_) | Self::Lines => print_error(note),
+            Self::Json | Self::Quiet => {}
+        }
+    }
+
     pub(super) fn event(&self, event: &Event) {
         match self {
             Self::Bar(bar) => bar.event(event),
@@ -75,8 +83,11 @@ impl Output {
         }
     }
 
-    pub(super) fn summary(&self, report: &Report) {
+    pub(super) fn summary(&self, report: &Report, dry_run: bool) {
         match self {
+            Self::Bar(_) | Self::Lines if dry_run => {
+                print(&format!("nothing was written; this would be done:\n{}", summary(report)))
+            }
             Self::Bar(_) | Self::Lines => print(&summary(report)),
             Self::Quiet => {}
             Self::Json => print_json(&ending("finished", report)),
@@ -176,8 +187,8 @@ fn line(event: &Event) -> Option<String> {
     };
     let source = printable(source);
     match outcome {
-        Outcome::Added { chunks } => Some(format!("added {source} ({})", count(*chunks, "chunk"))),
-        Outcome::Updated { chunks } => Some(format!("updated {source} ({})", count(*chunks, "chunk"))),
+        Outcome::Added { chunks } => Some(format!("added {source}{}", in_chunks(*chunks))),
+        Outcome::Updated { chunks } => Some(format!("updated {source}{}", in_chunks(*chunks))),
         Outcome::Unchanged => None,
         Outcome::Removed => Some(format!("removed {source}")),
         Outcome::Skipped { reason } => Some(format!("skipped {source}: {reason}")),
@@ -222,6 +233,11 @@ fn problems(report: &Report) -> impl Iterator<Item = String> {
         format!("  failed {}: {}; {}", printable(&failed.source), printable(&failed.reason), failed.advice)
     });
     skipped.chain(failed)
+}
+
+/// Nothing where chunks are somebody else's business.
+fn in_chunks(chunks: usize) -> String {
+    if chunks == 0 { String::new() } else { format!(" ({})", count(chunks, "chunk")) }
 }
 
 fn count(number: usize, thing: &str) -> String {

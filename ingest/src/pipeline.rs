@@ -4,9 +4,9 @@
 mod busy;
 mod claim;
 mod embed;
-mod gone;
-mod known;
-mod outage;
+pub(crate) mod gone;
+pub(crate) mod known;
+pub(crate) mod outage;
 pub(crate) mod prepare;
 mod vectors;
 
@@ -20,7 +20,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::chunk::ChunkSettings;
-use crate::discover::{self, Candidate, Found, Root};
+use crate::discover::{self, Candidate, Found, Root, Snapshot};
 use crate::error::{Error, Stopped, is_about_one_document, with_cause};
 use crate::extract::ExtractOptions;
 use crate::extractor::Extractor;
@@ -30,7 +30,7 @@ use embed::Embedded;
 use gone::{Gone, Seen};
 use known::KnownDocuments;
 use outage::Outages;
-use prepare::{Prepared, Preparer};
+use prepare::{Cutter, Prepared, Reader};
 use vectors::Vectors;
 
 /// Files that the walk may be ahead by.
@@ -49,17 +49,27 @@ pub struct IngestOptions {
     /// First part of every source, in place of the folder's name. Given, it also says that a folder seen for the first
     /// time under this name is the one that its documents came from.
     pub root_name: Option<String>,
+    /// Whether the collection remembers which folder a root's name was used for, and refuses another one.
+    pub remember_folders: bool,
     /// Given, they replace the tags that the documents have; without, those stay.
     pub tags: Vec<String>,
     /// How long a vector store or an embedding endpoint that is away is waited for.
     pub longest_outage: Duration,
     /// What becomes of documents whose files are no longer there.
     pub gone: GoneDocuments,
+    /// Files that are as they were then are taken for unchanged without being read.
+    pub unchanged_since: Option<Snapshot>,
     /// Everything up to embedding is done, and nothing is written.
     pub dry_run: bool,
     pub extract: ExtractOptions,
     /// Where files are parsed.
     pub extractor: Extractor,
+}
+
+impl IngestOptions {
+    pub(crate) fn is_unchanged(&self, candidate: &Candidate) -> bool {
+        self.unchanged_since.as_ref().is_some_and(|snapshot| snapshot.has(candidate))
+    }
 }
 
 /// Documents below the given paths whose files are no longer there.
@@ -83,9 +93,11 @@ impl Default for IngestOptions {
     fn default() -> Self {
         Self {
             root_name: None,
+            remember_folders: true,
             tags: Vec::new(),
             longest_outage: Self::LONGEST_OUTAGE,
             gone: GoneDocuments::Stay,
+            unchanged_since: None,
             dry_run: false,
             extract: ExtractOptions::default(),
             extractor: Extractor::in_this_process(),
@@ -130,14 +142,18 @@ async fn run<Progress: Fn(Event) + Send + Sync>(
     let outages = Outages::new(recorder, options.longest_outage);
     let read = || KnownDocuments::read(knowledge, &roots);
     let known = Arc::new(outages.wait_out(collection::Error::is_transient, read).await?);
-    claim_names(&roots, &known, knowledge, options, &outages).await?;
+    if options.remember_folders {
+        claim_names(&roots, &known, knowledge, options, &outages).await?;
+    }
     let settings = ChunkSettings::for_model(embedder.max_tokens());
-    let preparer = Preparer::new(settings, embedder.tokenizer().clone(), Arc::clone(&known), options);
+    let reader = Reader::new(Some(settings), Arc::clone(&known), options);
+    let cutter = Cutter::new(settings, embedder.tokenizer().clone());
     let run = Run {
         knowledge,
         embedder,
         options,
-        preparer,
+        reader,
+        cutter,
         roots: &roots,
         known: &known,
         vectors: Vectors::default(),
@@ -198,7 +214,8 @@ struct Run<'a, Progress> {
     knowledge: &'a Collection,
     embedder: &'a Embedder,
     options: &'a IngestOptions,
-    preparer: Preparer,
+    reader: Reader,
+    cutter: Cutter,
     roots: &'a [Root],
     known: &'a KnownDocuments,
     vectors: Vectors,
@@ -246,7 +263,11 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
         match found {
             Found::File(candidate) => {
                 let (source, bytes) = (candidate.source.clone(), candidate.bytes);
-                self.recorder.tell(Event::Discovered { source, bytes });
+                self.recorder.tell(Event::Discovered { source: source.clone(), bytes });
+                if self.options.is_unchanged(&candidate) {
+                    self.recorder.done(source, Outcome::Unchanged);
+                    return None;
+                }
                 return Some(candidate);
             }
             Found::Skipped { source, reason } => self.recorder.done(source, Outcome::Skipped { reason }),
@@ -284,13 +305,13 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
         let permits = u32::try_from(memory).expect("the share is below 4 GiB");
         let share = Arc::clone(&self.under_way).acquire_many_owned(permits).await.expect("never closed");
         let _busy = self.busy.preparing.begin();
-        let preparer = self.preparer.clone();
-        let mut changed = on_a_blocking_thread(move || preparer.read(opened)).await?;
+        let reader = self.reader.clone();
+        let mut changed = on_a_blocking_thread(move || reader.read(opened)).await?;
         let bytes = std::mem::take(&mut changed.bytes);
         let extracted =
             self.options.extractor.extract(changed.source(), changed.format, bytes, &self.options.extract).await;
-        let preparer = self.preparer.clone();
-        let document = on_a_blocking_thread(move || preparer.cut(changed, extracted)).await?;
+        let cutter = self.cutter.clone();
+        let document = on_a_blocking_thread(move || cutter.cut(changed, extracted)).await?;
         Ok(UnderWay { document, share })
     }
 
@@ -334,18 +355,11 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
     /// After all else: a file that was only moved has arrived in its new place by now.
     async fn deal_with_gone(&self) -> Result<(), Error> {
         let gone = self.seen.lock().unwrap_or_else(PoisonError::into_inner).gone(self.roots, self.known);
-        let refuse = match self.options.gone {
-            GoneDocuments::Stay => {
-                self.recorder.tell(Event::Gone { documents: gone.sources.len() });
-                return Ok(());
-            }
-            GoneDocuments::Remove => gone.is_suspiciously_much(),
-            GoneDocuments::RemoveHoweverMany => false,
-        };
+        let refused = gone.refused(self.options.gone);
         let Gone { sources, of } = gone;
-        if refuse {
+        if self.options.gone == GoneDocuments::Stay || refused {
             self.recorder.tell(Event::Gone { documents: sources.len() });
-            return Err(Error::TooManyGone { gone: sources.len(), of });
+            return if refused { Err(Error::TooManyGone { gone: sources.len(), of }) } else { Ok(()) };
         }
         for source in sources {
             if !self.options.dry_run {

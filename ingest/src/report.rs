@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Something worth showing while a run goes on. Sources come in no particular order.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -53,13 +53,13 @@ pub enum Outcome {
     },
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skipped {
     pub source: String,
     pub reason: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     pub source: String,
     pub reason: String,
@@ -154,6 +154,11 @@ impl<Progress: Fn(Event)> Recorder<Progress> {
 
     pub(crate) fn done(&self, source: String, outcome: Outcome) {
         self.tell(Event::FileDone { source, outcome });
+    }
+
+    /// Of documents that were cut elsewhere, so that their outcomes do not tell.
+    pub(crate) fn add_chunks(&self, chunks: usize) {
+        self.report().chunks += chunks;
     }
 
     /// Lists are sorted by source, because the order in which files are done is chance.

@@ -10,6 +10,7 @@ mod fusion;
 mod listing;
 mod names;
 mod payload;
+mod rebuild;
 mod replace;
 mod roots;
 mod search;
@@ -22,11 +23,12 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-pub use document::{Chunk, Document, EmbeddedChunk, Filter, NewChunk, NewDocument};
+pub use document::{Chunk, Document, EmbeddedChunk, Filter, Metadata, NewChunk, NewDocument};
 pub use error::Error;
 pub use fingerprint::{Fingerprint, embedded_text};
 pub use fusion::Ranked;
 pub use listing::Page;
+pub use rebuild::Rebuild;
 pub use search::{Candidate, ContextText, Dropped, Hit, SearchMode, SearchQuery, SearchResult};
 pub use selection::Selection;
 pub use sweep::{OLD_VERSIONS_STAY, ORPHANS_STAY, Swept};
@@ -52,6 +54,8 @@ struct Inner {
     stored: String,
     dimension: usize,
     bm25: Bm25,
+    /// Whether it is used whatever the name stands for: it is being built, or read to build another from.
+    pinned: bool,
     /// When the name was resolved last; none when it could not be since.
     resolved: Mutex<Option<Instant>>,
     superseded: Superseded,
@@ -71,7 +75,7 @@ impl Collection {
             return Ok(collection);
         }
         store.switch_alias(name, &stored).await?;
-        Ok(Self::new(store, name, stored, embedding.dimension))
+        Ok(Self::new(store, name, stored, embedding.dimension, false))
     }
 
     /// Like [`Collection::open`] for one who only looks: nothing is made or changed, and where there is no collection
@@ -81,16 +85,17 @@ impl Collection {
         let stored = stored_name(name, embedding);
         let Some(found) = store.resolve_alias(name).await? else { return Ok(None) };
         expect_ours(name, &stored, found)?;
-        Ok(Some(Self::new(store, name, stored, embedding.dimension)))
+        Ok(Some(Self::new(store, name, stored, embedding.dimension, false)))
     }
 
-    fn new(store: VectorStore, name: &str, stored: String, dimension: usize) -> Self {
+    fn new(store: VectorStore, name: &str, stored: String, dimension: usize, pinned: bool) -> Self {
         let inner = Arc::new_cyclic(|collection| Inner {
             store,
             name: name.to_owned(),
             stored,
             dimension,
             bm25: Bm25::new(),
+            pinned,
             resolved: Mutex::new(Some(Instant::now())),
             superseded: Superseded::start(collection.clone()),
             sweeps_due: Mutex::new(SweepsDue::of_a_new_process(payload::now())),
@@ -119,6 +124,9 @@ impl Collection {
 
     /// The stored collection, after making sure (at most every 10 s) that the name still stands for it.
     async fn stored(&self) -> Result<&str, Error> {
+        if self.inner.pinned {
+            return Ok(&self.inner.stored);
+        }
         let due = {
             let mut resolved = self.inner.resolved.lock().unwrap_or_else(PoisonError::into_inner);
             let due = resolved.is_none_or(|resolved| resolved.elapsed() > RESOLVE_AGAIN_AFTER);

@@ -30,7 +30,8 @@ pub async fn find_collection(
     Collection::find(open_vectors(store).await?, &store.collection, &embedder.identity()).await
 }
 
-async fn open_vectors(store: &StoreOptions) -> Result<VectorStore, vector_store::Error> {
+/// The store alone, whatever collections are in it.
+pub async fn open_vectors(store: &StoreOptions) -> Result<VectorStore, vector_store::Error> {
     match &store.qdrant_url {
         Some(url) => VectorStore::connect(url, store.qdrant_api_key.as_ref()).await,
         None => {

@@ -10,5 +10,6 @@ pub mod embedding;
 pub mod openai_endpoint;
 pub mod options;
 pub mod secret;
+pub mod server_file;
 pub mod tls;
 pub mod vector_store;

@@ -18,13 +18,21 @@ use super::error::ApiError;
 pub struct AccessRules {
     /// Digests, so that a comparison takes the same time for any guess, of any length.
     keys: Vec<[u8; 32]>,
+    /// Lets programs of this machine's user in, which read it from `server.json`.
+    local_token: Option<[u8; 32]>,
     allowed_hosts: Vec<String>,
 }
 
 impl AccessRules {
     /// `allowed_hosts` are in lower case, without port and final dot.
     pub fn new(keys: &[Secret], allowed_hosts: &[String]) -> Self {
-        Self { keys: keys.iter().map(|key| digest(key.expose())).collect(), allowed_hosts: allowed_hosts.to_vec() }
+        let keys = keys.iter().map(|key| digest(key.expose())).collect();
+        Self { keys, local_token: None, allowed_hosts: allowed_hosts.to_vec() }
+    }
+
+    /// Where keys are asked for, `token` is one, too.
+    pub fn with_local_token(self, token: &Secret) -> Self {
+        Self { local_token: Some(digest(token.expose())), ..self }
     }
 
     fn needs_key(&self) -> bool {
@@ -34,7 +42,10 @@ impl AccessRules {
     fn knows_key(&self, headers: &HeaderMap) -> bool {
         let Some(key) = bearer_token(headers).map(digest) else { return false };
         // Every key is compared, so that the time does not tell which one was near.
-        self.keys.iter().fold(false, |known, candidate| known | bool::from(candidate.ct_eq(&key)))
+        self.keys
+            .iter()
+            .chain(&self.local_token)
+            .fold(false, |known, candidate| known | bool::from(candidate.ct_eq(&key)))
     }
 
     /// A page of another site reaches a local server under that site's name (DNS rebinding), never under an address,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderValue, Response, StatusCode, header};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, IntoResponseParts};
 use serde::Serialize;
 
 use crate::{chat, library, llm, retrieval, sessions};
@@ -117,6 +117,27 @@ impl ApiError {
         )
     }
 
+    pub fn no_such_job(id: &str) -> Self {
+        let detail = format!("there is no job {id} on this server; a job is kept for a day after it is done");
+        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+    }
+
+    /// Of a form that is no form, is too large or broke off; `status` is what its reader makes of it.
+    pub fn broken_upload(status: StatusCode, message: String) -> Self {
+        if status == StatusCode::PAYLOAD_TOO_LARGE {
+            let detail =
+                "the upload is larger than this server takes; send it in several requests, or raise --max-upload";
+            Self::new(status, "body_too_large", detail)
+        } else {
+            Self::invalid_field("body", format!("the form did not arrive whole: {message}"))
+        }
+    }
+
+    /// An upload that cannot be written down.
+    pub fn cannot_keep(cause: impl StdError + Send + Sync + 'static) -> Self {
+        Self::internal("the upload cannot be kept; the operator finds the reason in the log").caused_by(cause)
+    }
+
     pub fn method_not_allowed(method: &str, path: &str) -> Self {
         let detail = format!("{path} does not take {method}; the Allow header lists what it takes");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
@@ -186,6 +207,11 @@ pub(super) fn write_problem<Body: From<Vec<u8>>>(response: &mut Response<Body>, 
     if let Some(seconds) = error.retry_after_seconds {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
+}
+
+/// Work that goes on: where to look for its end, and how it stands.
+pub(super) fn accepted(headers: impl IntoResponseParts, body: impl IntoResponse) -> axum::response::Response {
+    (StatusCode::ACCEPTED, headers, body).into_response()
 }
 
 /// A dependency without which no question can be answered is missing: what `/readyz` says with its body.

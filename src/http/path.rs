@@ -39,6 +39,19 @@ impl<State: Send + Sync> FromRequestParts<State> for DocumentPath {
     }
 }
 
+/// The `{id}` of a job's URL.
+pub(super) struct JobPath(pub(super) Uuid);
+
+impl<State: Send + Sync> FromRequestParts<State> for JobPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, ApiError> {
+        let id = raw_id(parts, state).await?;
+        let not_an_id = |_| ApiError::invalid_field("id", "`id` is not a job's id; POST /documents gives it");
+        Uuid::parse_str(&id).map(Self).map_err(not_an_id)
+    }
+}
+
 async fn raw_id<State: Send + Sync>(parts: &mut Parts, state: &State) -> Result<String, ApiError> {
     let undecodable = |_| ApiError::invalid_field("id", "`id` is not valid percent-encoded UTF-8");
     axum::extract::Path::from_request_parts(parts, state).await.map(|axum::extract::Path(id)| id).map_err(undecodable)

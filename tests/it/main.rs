@@ -40,3 +40,4 @@ mod rerank;
 mod retrieval;
 mod sessions;
 mod streaming;
+mod uploads;

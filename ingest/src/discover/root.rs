@@ -74,6 +74,14 @@ pub fn roots(paths: &[PathBuf], name: Option<&str>) -> Result<Vec<Root>, RootErr
     Ok(roots)
 }
 
+/// Whether documents can be called after it.
+pub fn check_root_name(name: &str) -> Result<(), RootError> {
+    let is_invalid = matches!(name, "" | "." | "..")
+        || name.chars().count() > 128
+        || name.chars().any(|character| matches!(character, '/' | '\\') || character.is_control());
+    if is_invalid { Err(RootError::InvalidName(name.to_owned())) } else { Ok(()) }
+}
+
 impl Root {
     fn new(path: &Path, name: Option<&str>) -> Result<Self, RootError> {
         let metadata = std::fs::metadata(path).map_err(|error| at(path, error))?;
@@ -95,12 +103,7 @@ impl Root {
                 name.to_string_lossy().into_owned()
             }
         };
-        if matches!(name.as_str(), "" | "." | "..")
-            || name.chars().count() > 128
-            || name.chars().any(|character| matches!(character, '/' | '\\') || character.is_control())
-        {
-            return Err(RootError::InvalidName(name));
-        }
+        check_root_name(&name)?;
         Ok(Self { name, folder, given, inside })
     }
 

@@ -1,5 +1,7 @@
 //! Blocks of an office document, one after another, written as Markdown that reads well as plain text.
 
+use std::collections::BTreeMap;
+
 use super::{Extracted, Heading, Markup, title};
 
 #[derive(Debug, Default)]
@@ -132,6 +134,6 @@ impl Blocks {
             .and_then(|title| title::on_one_line(&title))
             .or_else(|| headings.iter().min_by_key(|heading| heading.level).map(|heading| heading.title.clone()))
             .unwrap_or_else(|| title::from_name(name));
-        Extracted { title, text, headings, page_starts, markup: Markup::Markdown }
+        Extracted { title, text, headings, page_starts, markup: Markup::Markdown, front_matter: BTreeMap::new() }
     }
 }

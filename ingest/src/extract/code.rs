@@ -2,6 +2,8 @@
 
 mod language;
 
+use std::collections::BTreeMap;
+
 use tree_sitter::{Node, Parser, TreeCursor};
 
 use super::{ExtractError, Extracted, Heading, Markup, encoding, title};
@@ -20,7 +22,14 @@ pub(super) fn extract(name: &str, bytes: Vec<u8>, language: Language) -> Result<
     let text = encoding::decode(bytes, None)?;
     let headings = definitions(&text, language);
     let title = name.rsplit('/').next().and_then(title::on_one_line).unwrap_or_else(|| title::from_name(name));
-    Ok(Extracted { title, text, headings, page_starts: Vec::new(), markup: Markup::Code(language) })
+    Ok(Extracted {
+        title,
+        text,
+        headings,
+        page_starts: Vec::new(),
+        markup: Markup::Code(language),
+        front_matter: BTreeMap::new(),
+    })
 }
 
 fn definitions(text: &str, language: Language) -> Vec<Heading> {

@@ -3,6 +3,8 @@
 mod tree;
 mod write;
 
+use std::collections::BTreeMap;
+
 use encoding_rs::Encoding;
 use html5ever::local_name;
 use markup5ever_rcdom::{Handle, NodeData};
@@ -35,7 +37,14 @@ pub(super) fn extract(name: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractEr
         .or_else(|| written.headings.first().map(|heading| heading.title.clone()))
         .unwrap_or_else(|| title::from_name(name));
     let (text, headings) = (written.text, written.headings);
-    Ok(Extracted { title, text, headings, page_starts: Vec::new(), markup: Markup::Markdown })
+    Ok(Extracted {
+        title,
+        text,
+        headings,
+        page_starts: Vec::new(),
+        markup: Markup::Markdown,
+        front_matter: BTreeMap::new(),
+    })
 }
 
 /// A page or part of one as Markdown; none if it is nested beyond reason.

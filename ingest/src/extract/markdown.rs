@@ -12,11 +12,11 @@ pub(super) fn extract(name: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractEr
     let decoded = encoding::decode(bytes, None)?;
     let (front_matter, source) = front_matter::split(&decoded);
     let Rewritten { text, headings, .. } = Rewritten::new(source);
-    let title = front_matter
-        .and_then(front_matter::title)
+    let front_matter = front_matter.map(front_matter::read).unwrap_or_default();
+    let title = front_matter::title(&front_matter)
         .or_else(|| headings.iter().min_by_key(|heading| heading.level).map(|heading| heading.title.clone()))
         .unwrap_or_else(|| title::from_name(name));
-    Ok(Extracted { title, text, headings, page_starts: Vec::new(), markup: Markup::Markdown })
+    Ok(Extracted { title, text, headings, page_starts: Vec::new(), markup: Markup::Markdown, front_matter })
 }
 
 /// The source with HTML read as what it says: blocks as Markdown, inline tags as nothing, `&amp;` as `&`.

@@ -2,6 +2,8 @@
 
 mod write;
 
+use std::collections::BTreeMap;
+
 use pdfboss_core::{Document, Error};
 use pdfboss_output::{LayoutOptions, ReadingOrder, TextOptions, extract_layout_opts};
 
@@ -30,7 +32,7 @@ pub(super) fn extract(name: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractEr
         .or_else(|| written.headings.first().map(|heading| heading.title.clone()))
         .unwrap_or_else(|| title::from_name(name));
     let (text, headings, page_starts) = (written.text, written.headings, written.page_starts);
-    Ok(Extracted { title, text, headings, page_starts, markup: Markup::Markdown })
+    Ok(Extracted { title, text, headings, page_starts, markup: Markup::Markdown, front_matter: BTreeMap::new() })
 }
 
 fn why_unreadable(breaks_off: bool, error: &Error) -> ExtractError {

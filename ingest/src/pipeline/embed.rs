@@ -135,7 +135,7 @@ impl Prepared {
             content_hash: self.content_hash,
             version: self.version,
             tags: self.tags,
-            metadata: std::collections::BTreeMap::new(),
+            metadata: self.metadata,
             chunks: chunks.collect(),
         };
         Embedded { document, replaces: self.replaces }

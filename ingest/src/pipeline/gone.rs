@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::GoneDocuments;
 use super::known::KnownDocuments;
 use crate::discover::{Found, Root};
 
@@ -10,7 +11,7 @@ const ONE_IN: usize = 5;
 
 /// What the walk has come upon.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     sources: HashSet<String>,
     /// What lies below is there for all we know.
     unreadable: Vec<String>,
@@ -18,22 +19,22 @@ pub(super) struct Seen {
 
 /// What is in the collection and was not found.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Gone {
+pub(crate) struct Gone {
     /// In order.
-    pub(super) sources: Vec<String>,
+    pub(crate) sources: Vec<String>,
     /// Documents below the given paths, these among them.
-    pub(super) of: usize,
+    pub(crate) of: usize,
 }
 
 impl Seen {
-    pub(super) fn note(&mut self, found: &Found) {
+    pub(crate) fn note(&mut self, found: &Found) {
         if let Found::Unreadable { source, .. } = found {
             self.unreadable.push(format!("{source}/"));
         }
         self.sources.insert(found.source().to_owned());
     }
 
-    pub(super) fn gone(&self, roots: &[Root], known: &KnownDocuments) -> Gone {
+    pub(crate) fn gone(&self, roots: &[Root], known: &KnownDocuments) -> Gone {
         let below: Vec<&str> = known.sources().filter(|source| roots.iter().any(|root| root.covers(source))).collect();
         let is_there = |source: &str| {
             self.sources.contains(source) || self.unreadable.iter().any(|folder| source.starts_with(folder.as_str()))
@@ -46,7 +47,11 @@ impl Seen {
 }
 
 impl Gone {
-    pub(super) fn is_suspiciously_much(&self) -> bool {
-        self.sources.len() * ONE_IN > self.of
+    /// Whether they are too many to be removed without force.
+    pub(crate) fn refused(&self, gone: GoneDocuments) -> bool {
+        match gone {
+            GoneDocuments::Stay | GoneDocuments::RemoveHoweverMany => false,
+            GoneDocuments::Remove => self.sources.len() * ONE_IN > self.of,
+        }
     }
 }

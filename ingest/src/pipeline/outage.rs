@@ -10,7 +10,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Repeats what failed for the moment, and tells when waiting begins and ends.
-pub(super) struct Outages<'a, Progress> {
+pub(crate) struct Outages<'a, Progress> {
     recorder: &'a Recorder<Progress>,
     longest: Duration,
     /// Callers that wait now: one outage is met by several, and told once.
@@ -18,13 +18,13 @@ pub(super) struct Outages<'a, Progress> {
 }
 
 impl<'a, Progress: Fn(Event)> Outages<'a, Progress> {
-    pub(super) fn new(recorder: &'a Recorder<Progress>, longest: Duration) -> Self {
+    pub(crate) fn new(recorder: &'a Recorder<Progress>, longest: Duration) -> Self {
         Self { recorder, longest, waiting: Mutex::default() }
     }
 
     /// The outcome of `attempt`, which is made again while its error `passes` by itself, for as long as an
     /// outage may take.
-    pub(super) async fn wait_out<T, Failure, Attempt>(
+    pub(crate) async fn wait_out<T, Failure, Attempt>(
         &self,
         passes: impl Fn(&Failure) -> bool,
         attempt: impl Fn() -> Attempt,

@@ -5,16 +5,21 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
+use footnote_knowledge::collection::Metadata;
 use footnote_knowledge::embedding::Tokenizer;
+use jiff::Timestamp;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::IngestOptions;
-use super::known::KnownDocuments;
+use super::known::{Known, KnownDocuments};
 use crate::chunk::{self, ChunkSettings, Passage};
 use crate::discover::{Candidate, Member};
 use crate::extract::{ExtractError, ExtractOptions, Extracted, Format};
 use crate::report::Outcome;
+use crate::tag::parse_tag;
 
 /// A file that is worth reading: what it is, its first bytes have told.
 pub(crate) struct Opened {
@@ -29,6 +34,7 @@ pub(crate) struct Opened {
 pub(crate) struct NamedFile {
     pub(crate) source: String,
     asked_for: bool,
+    pub(crate) modified: Option<SystemTime>,
 }
 
 enum Content {
@@ -37,13 +43,14 @@ enum Content {
 }
 
 /// A new or changed file, with its content.
-pub(super) struct Changed {
+pub(crate) struct Changed {
     file: NamedFile,
     pub(super) format: Format,
-    pub(super) bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     content_hash: String,
     version: String,
     tags: Vec<String>,
+    replaces: bool,
 }
 
 /// A document whose passages have no vectors yet.
@@ -53,27 +60,36 @@ pub(super) struct Prepared {
     pub(super) content_hash: String,
     pub(super) version: String,
     pub(super) tags: Vec<String>,
+    pub(super) metadata: Metadata,
     pub(super) passages: Vec<Passage>,
     /// Whether the collection has a document of this source.
     pub(super) replaces: bool,
 }
 
+/// Finds out which files are new or changed; cheap to clone.
 #[derive(Clone)]
-pub(super) struct Preparer(Arc<Settings>);
+pub(crate) struct Reader(Arc<Settings>);
 
 struct Settings {
-    chunks: ChunkSettings,
-    tokenizer: Tokenizer,
+    /// Not known of a server elsewhere.
+    chunks: Option<ChunkSettings>,
     known: Arc<KnownDocuments>,
     tags: Vec<String>,
     extract: ExtractOptions,
 }
 
+/// Cuts what was extracted into passages; cheap to clone.
+#[derive(Clone)]
+pub(super) struct Cutter {
+    chunks: ChunkSettings,
+    tokenizer: Tokenizer,
+}
+
 /// Opens a file and looks at its beginning, or tells what became of it. Films and archives are recognised by that, and
 /// read no further.
 pub(crate) fn open(candidate: Candidate) -> Result<Opened, Outcome> {
-    let Candidate { path, member, source, asked_for, bytes } = candidate;
-    let file = NamedFile { source, asked_for };
+    let Candidate { path, member, source, asked_for, bytes, modified } = candidate;
+    let file = NamedFile { source, asked_for, modified };
     let (content, start, bytes) = match member {
         Some(member) => {
             let start = member.read(Format::START as u64).map_err(unreadable)?;
@@ -116,33 +132,40 @@ impl Opened {
     }
 }
 
-impl Preparer {
-    pub(super) fn new(
-        chunks: ChunkSettings,
-        tokenizer: Tokenizer,
-        known: Arc<KnownDocuments>,
-        options: &IngestOptions,
-    ) -> Self {
+impl Reader {
+    pub(crate) fn new(chunks: Option<ChunkSettings>, known: Arc<KnownDocuments>, options: &IngestOptions) -> Self {
         let mut tags = options.tags.clone();
         tags.sort();
         tags.dedup();
-        Self(Arc::new(Settings { chunks, tokenizer, known, tags, extract: options.extract.clone() }))
+        Self(Arc::new(Settings { chunks, known, tags, extract: options.extract.clone() }))
     }
 
     /// What is new or changed of the file, or what became of it.
-    pub(super) fn read(&self, opened: Opened) -> Result<Changed, Outcome> {
-        let Settings { chunks, known, tags, extract, .. } = &*self.0;
+    pub(crate) fn read(&self, opened: Opened) -> Result<Changed, Outcome> {
+        let Settings { chunks, known, tags, extract } = &*self.0;
         let (file, format, bytes) = opened.read()?;
         let content_hash = hex(&Sha256::digest(&bytes));
-        let version = version(&content_hash, format, extract, *chunks);
+        let version = chunks.map(|chunks| version(&content_hash, format, extract, chunks)).unwrap_or_default();
 
         let known = known.get(&file.source);
-        let kept_tags = known.map(|known| known.tags.clone()).unwrap_or_default();
-        let tags = if tags.is_empty() { kept_tags } else { tags.clone() };
-        if known.is_some_and(|known| known.version == version && known.tags == tags) {
+        let is_kept = |tag: &&String| tags.is_empty() && known.is_some_and(|known| !known.file_tags.contains(*tag));
+        let kept_tags = known.iter().flat_map(|known| &known.tags).filter(is_kept);
+        let tags: Vec<String> = tags.iter().chain(kept_tags).cloned().collect();
+        let is_same = |known: &Known| match chunks {
+            Some(_) => known.version == version,
+            None => known.content_hash == content_hash,
+        };
+        if known.is_some_and(|known| is_same(known) && known.tags == with_tags(tags.clone(), &known.file_tags)) {
             return Err(Outcome::Unchanged);
         }
-        Ok(Changed { file, format, bytes, content_hash, version, tags })
+        let replaces = known.is_some();
+        Ok(Changed { file, format, bytes, content_hash, version, tags, replaces })
+    }
+}
+
+impl Cutter {
+    pub(super) fn new(chunks: ChunkSettings, tokenizer: Tokenizer) -> Self {
+        Self { chunks, tokenizer }
     }
 
     /// The passages of what was extracted of the file, or what became of it.
@@ -151,19 +174,32 @@ impl Preparer {
         changed: Changed,
         extracted: Result<Extracted, ExtractError>,
     ) -> Result<Prepared, Outcome> {
-        let Settings { chunks, tokenizer, known, .. } = &*self.0;
-        let Changed { file, content_hash, version, tags, .. } = changed;
+        let Changed { file, content_hash, version, tags, replaces, .. } = changed;
         let extracted = extracted.map_err(|error| file.outcome(&error))?;
-        let chunked = chunk::chunk(&extracted, *chunks, &|text| tokenizer.count(text));
-        let source = file.source;
-        let replaces = known.get(&source).is_some();
-        Ok(Prepared { source, title: chunked.title, content_hash, version, tags, passages: chunked.chunks, replaces })
+        let chunked = chunk::chunk(&extracted, self.chunks, &|text| self.tokenizer.count(text));
+        let tags = with_tags(tags, &file_tags(&extracted.front_matter));
+        let metadata = metadata(extracted.front_matter, file.modified);
+        let (source, title, passages) = (file.source, chunked.title, chunked.chunks);
+        Ok(Prepared { source, title, content_hash, version, tags, metadata, passages, replaces })
     }
 }
 
 impl Changed {
-    pub(super) fn source(&self) -> &str {
+    pub(crate) fn source(&self) -> &str {
         &self.file.source
+    }
+
+    /// The name that its source begins with.
+    pub(crate) fn root(&self) -> &str {
+        self.source().split_once('/').map_or("", |(root, _)| root)
+    }
+
+    pub(crate) fn below_root(&self) -> &str {
+        self.source().split_once('/').map_or(self.source(), |(_, below)| below)
+    }
+
+    pub(crate) fn tags(&self) -> &[String] {
+        &self.tags
     }
 }
 
@@ -191,6 +227,35 @@ impl NamedFile {
             | ExtractError::NoProcess(_) => Outcome::Failed { reason, advice: error.advice().to_owned() },
         }
     }
+}
+
+/// Sorted, each once.
+fn with_tags(mut tags: Vec<String>, more: &[String]) -> Vec<String> {
+    tags.extend_from_slice(more);
+    tags.sort();
+    tags.dedup();
+    tags
+}
+
+/// The tags that a file has by itself: a list, or words divided by commas.
+pub(super) fn file_tags(metadata: &Metadata) -> Vec<String> {
+    let texts: Vec<&str> = match metadata.get("tags") {
+        Some(Value::String(tags)) => tags.split(',').collect(),
+        Some(Value::Array(tags)) => tags.iter().filter_map(Value::as_str).collect(),
+        Some(_) | None => Vec::new(),
+    };
+    texts.into_iter().filter_map(|tag| parse_tag(tag).ok()).collect()
+}
+
+/// What the file says of itself, and when it was changed.
+fn metadata(front_matter: Metadata, modified: Option<SystemTime>) -> Metadata {
+    let mut metadata = front_matter;
+    if let Some(time) = modified.and_then(|time| Timestamp::try_from(time).ok()) {
+        // As precisely as both engines compare times.
+        let time = Timestamp::from_second(time.as_second()).unwrap_or(time);
+        metadata.insert("modified_at".to_owned(), Value::String(time.to_string()));
+    }
+    metadata
 }
 
 /// Another version means that the chunks may come out differently.

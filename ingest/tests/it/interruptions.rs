@@ -21,8 +21,9 @@ const FILES: usize = 120;
 
 fn folder() -> Folder {
     (0..FILES).fold(Folder::new(), |folder, number| {
-        let text =
-            format!("Beacon {number} stands on its own rock, and its light is seen for twelve miles. ").repeat(40);
+        let line =
+            |line| format!("Beacon {number} of row {line} stands on its own rock, and is seen for twelve miles. ");
+        let text: String = (0..40).map(line).collect();
         folder.with(&format!("{number}.txt"), text)
     })
 }
@@ -64,6 +65,35 @@ async fn after_a_run_that_was_killed_the_next_one_finishes_the_work() {
     }
     let output = run(killed.path(), &[path]);
     assert_eq!(status(&output), 0, "{output:?}");
+    assert_eq!(stored_content(killed.path()).await, stored_content(undisturbed.path()).await);
+}
+
+/// Wherever it is hit: while it reads, embeds, writes or clears up, with files added, changed and removed in between.
+#[tokio::test]
+async fn a_run_that_is_killed_again_and_again_ends_as_one_that_was_not() {
+    let folder = folder();
+    let path = folder.path().to_str().unwrap();
+    let killed = tempfile::tempdir().unwrap();
+    let arguments = [path, "--prune", "--force", "--quiet"];
+    let seed = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().subsec_nanos();
+    println!("seed {seed}");
+    let mut random = seed | 1;
+    for round in 0..8 {
+        // xorshift
+        random ^= random << 13;
+        random ^= random >> 17;
+        random ^= random << 5;
+        let mut run = command(killed.path(), &arguments).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(u64::from(random % 900)));
+        let _ = run.kill();
+        run.wait().unwrap();
+        folder.write(&format!("{round}.txt"), format!("Changed in round {round}."));
+        folder.write(&format!("new-{round}.txt"), format!("Added in round {round}."));
+        std::fs::remove_file(folder.path().join(format!("{}.txt", 50 + round))).unwrap();
+    }
+    assert_eq!(status(&run(killed.path(), &arguments)), 0);
+    let undisturbed = tempfile::tempdir().unwrap();
+    assert_eq!(status(&run(undisturbed.path(), &arguments)), 0);
     assert_eq!(stored_content(killed.path()).await, stored_content(undisturbed.path()).await);
 }
 

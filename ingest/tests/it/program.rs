@@ -77,7 +77,10 @@ fn a_folder_without_faults_ends_with_0_and_a_summary() {
 
     let again = place.ingest(&[]);
     assert_eq!(status(&again), 0);
-    assert!(stdout(&again).starts_with("3 files: 0 added, 0 updated, 2 unchanged, 0 removed, 1 skipped, 0 failed\n0 chunks in "));
+    assert!(
+        stdout(&again)
+            .starts_with("3 files: 0 added, 0 updated, 2 unchanged, 0 removed, 1 skipped, 0 failed\n0 chunks in ")
+    );
 }
 
 #[test]

@@ -6,6 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+/// What is known of a document beside its text: `modified_at`, and what its front matter says.
+pub type Metadata = BTreeMap<String, serde_json::Value>;
+
 /// A document in the collection, as its one `kind: document` point tells it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Document {
@@ -22,7 +25,7 @@ pub struct Document {
     pub tags: Vec<String>,
     pub ingested_at: Timestamp,
     #[serde(default)]
-    pub metadata: BTreeMap<String, serde_json::Value>,
+    pub metadata: Metadata,
 }
 
 /// A passage of a document: the unit that is embedded, retrieved and cited.
@@ -65,7 +68,7 @@ pub struct NewDocument {
     /// Hash of the content, the extractor and the chunker: tells whether a re-ingest would change anything.
     pub version: String,
     pub tags: Vec<String>,
-    pub metadata: BTreeMap<String, serde_json::Value>,
+    pub metadata: Metadata,
     /// In order; together they cover the extracted text without gaps.
     pub chunks: Vec<NewChunk>,
 }
@@ -89,6 +92,14 @@ pub struct Filter {
     /// Exact `source` values.
     pub sources: Vec<String>,
     pub document_ids: Vec<Uuid>,
+    /// In one of these folders or below, as `handbook/hr`; the first part is the name of the root.
+    pub folders: Vec<String>,
+    /// Each of these is said by the document's metadata, which may say more.
+    pub metadata: BTreeMap<String, String>,
+    /// The file was changed at this time or later.
+    pub modified_after: Option<Timestamp>,
+    /// The file was changed at this time or earlier.
+    pub modified_before: Option<Timestamp>,
     /// Ingested at this time or later.
     pub ingested_after: Option<Timestamp>,
     /// Ingested at this time or earlier.

@@ -8,7 +8,8 @@ pub enum Error {
     Store(#[from] vector_store::Error),
     #[error(
         "the collection {name} was built with another embedder or other settings (it is {found}, ours would be {ours}): \
-         start with the embedder it was built with, or ingest into another --collection"
+         start with the embedder it was built with, or build it anew with this one, from the texts that are stored: \
+         ingest --reindex"
     )]
     FingerprintMismatch { name: String, ours: String, found: String },
     #[error("the collection {name} was removed while it was open: ingest again")]

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::Collection;
 use super::document::{Chunk, Document, EmbeddedChunk, Filter};
 use super::error::Error;
-use super::payload::{self, DOCUMENT_ID, INGESTED_AT, TAGS};
+use super::payload::{self, DOCUMENT_ID, FACTS, FOLDERS, INGESTED_AT, MODIFIED_AT, TAGS};
 use crate::vector_store::{self, Condition, Fields};
 
 /// Chunks per request: a few hundred KB.
@@ -91,7 +91,17 @@ impl Collection {
 
     /// What a caller asked for, and the tenant.
     pub(super) fn store_filter(&self, filter: &Filter) -> vector_store::Filter {
-        let Filter { tags, sources, document_ids, ingested_after, ingested_before } = filter;
+        let Filter {
+            tags,
+            sources,
+            document_ids,
+            folders,
+            metadata,
+            modified_after,
+            modified_before,
+            ingested_after,
+            ingested_before,
+        } = filter;
         let mut store_filter = vector_store::Filter::all([payload::our_tenant()]);
         if !tags.is_empty() {
             store_filter = store_filter.and(Condition::AnyOf { field: TAGS, values: tags.clone() });
@@ -105,13 +115,17 @@ impl Collection {
             let values = document_ids.iter().map(Uuid::to_string).collect();
             store_filter = store_filter.and(Condition::AnyOf { field: DOCUMENT_ID, values });
         }
-        if let Some(time) = *ingested_after {
-            store_filter = store_filter.and(Condition::NotBefore { field: INGESTED_AT, time });
+        if !folders.is_empty() {
+            let values = folders.iter().map(|folder| folder.trim_matches('/').to_owned()).collect();
+            store_filter = store_filter.and(Condition::AnyOf { field: FOLDERS, values });
         }
-        if let Some(time) = *ingested_before {
-            store_filter = store_filter.and(Condition::NotAfter { field: INGESTED_AT, time });
-        }
-        store_filter
+        let facts = metadata.iter().map(|(name, value)| Condition::is(FACTS, payload::fact(name, value)));
+        let not_before = |(field, time)| Some(Condition::NotBefore { field, time: time? });
+        let not_after = |(field, time)| Some(Condition::NotAfter { field, time: time? });
+        let earliest = [(INGESTED_AT, *ingested_after), (MODIFIED_AT, *modified_after)];
+        let latest = [(INGESTED_AT, *ingested_before), (MODIFIED_AT, *modified_before)];
+        let times = earliest.into_iter().filter_map(not_before).chain(latest.into_iter().filter_map(not_after));
+        facts.chain(times).fold(store_filter, vector_store::Filter::and)
     }
 }
 

@@ -6,7 +6,7 @@ use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::document::{Chunk, Document};
+use super::document::{Chunk, Document, Metadata};
 use super::error::Error;
 use crate::vector_store::{
     CollectionSchema, Condition, FieldKind, Payload, Point, SparseVector, StoredPoint, text_field,
@@ -20,6 +20,12 @@ pub(super) const TAGS: &str = "tags";
 pub(super) const INGESTED_AT: &str = "ingested_at";
 /// Of a document: the version that searches see.
 pub(super) const CURRENT: &str = "current";
+
+/// Every folder that the document is in, from the root down: `handbook`, `handbook/hr`.
+pub(super) const FOLDERS: &str = "folders";
+/// What its metadata says, as `name=value`.
+pub(super) const FACTS: &str = "facts";
+pub(super) const MODIFIED_AT: &str = "modified_at";
 
 const DOCUMENT: &str = "document";
 const CHUNK: &str = "chunk";
@@ -37,6 +43,9 @@ pub(super) fn schema(dimension: usize) -> CollectionSchema {
         (VERSION, FieldKind::Keyword),
         (TAGS, FieldKind::Keyword),
         (INGESTED_AT, FieldKind::Timestamp),
+        (FOLDERS, FieldKind::Keyword),
+        (FACTS, FieldKind::Keyword),
+        (MODIFIED_AT, FieldKind::Timestamp),
     ];
     CollectionSchema { dimension, filtered: filtered.into(), beside_others: [VERSION].into() }
 }
@@ -75,10 +84,13 @@ pub(super) fn document_point(document: &Document) -> Point {
         "chunk_count": document.chunk_count,
         "metadata": document.metadata,
     });
-    Point { id: document.id, dense: None, sparse: None, payload: into_payload(payload) }
+    let mut payload = into_payload(payload);
+    payload.extend(found_by(&document.source, &document.metadata));
+    Point { id: document.id, dense: None, sparse: None, payload }
 }
 
-pub(super) fn chunk_point(chunk: &Chunk, dense: Vec<f32>, sparse: SparseVector) -> Point {
+/// `metadata` is the document's.
+pub(super) fn chunk_point(chunk: &Chunk, metadata: &Metadata, dense: Vec<f32>, sparse: SparseVector) -> Point {
     let payload = json!({
         KIND: CHUNK,
         TENANT: DEFAULT_TENANT,
@@ -97,7 +109,31 @@ pub(super) fn chunk_point(chunk: &Chunk, dense: Vec<f32>, sparse: SparseVector) 
     });
     // A text of stop words only has no tokens, and no sparse vector.
     let sparse = Some(sparse).filter(|sparse| !sparse.indices.is_empty());
-    Point { id: chunk.id, dense: Some(dense), sparse, payload: into_payload(payload) }
+    let mut payload = into_payload(payload);
+    payload.extend(found_by(&chunk.source, metadata));
+    Point { id: chunk.id, dense: Some(dense), sparse, payload }
+}
+
+/// What filters look at, in a shape that they can look at.
+fn found_by(source: &str, metadata: &Metadata) -> Payload {
+    let folders: Vec<&str> = source.match_indices('/').map(|(end, _)| &source[..end]).collect();
+    let facts: Vec<String> = metadata.iter().flat_map(|(name, value)| facts(name, value)).collect();
+    let modified_at = metadata.get(MODIFIED_AT).and_then(Value::as_str);
+    into_payload(json!({FOLDERS: folders, FACTS: facts, MODIFIED_AT: modified_at}))
+}
+
+/// One for each value of a list.
+fn facts(name: &str, value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(values) => values.iter().flat_map(|value| facts(name, value)).collect(),
+        Value::String(text) => vec![fact(name, text)],
+        Value::Bool(_) | Value::Number(_) => vec![fact(name, &value.to_string())],
+        Value::Null | Value::Object(_) => Vec::new(),
+    }
+}
+
+pub(super) fn fact(name: &str, value: &str) -> String {
+    format!("{name}={value}")
 }
 
 pub(super) fn root_point(id: Uuid, name: &str, folder: &str) -> Point {

@@ -1,14 +1,13 @@
 //! Writing and deleting a document whole.
 
 use std::borrow::Borrow;
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::document::{Chunk, Document, NewChunk, NewDocument};
+use super::document::{Chunk, Document, Metadata, NewChunk, NewDocument};
 use super::error::Error;
 use super::fingerprint::embedded_text;
 use super::payload::{self, INGESTED_AT};
@@ -127,7 +126,7 @@ impl Collection {
             tags: header.tags.clone(),
             ingested_at: header.begun_at,
         };
-        payload::chunk_point(&chunk, embedding, sparse)
+        payload::chunk_point(&chunk, &header.metadata, embedding, sparse)
     }
 
     /// What an earlier, longer list of chunks under the same version left over.
@@ -156,7 +155,7 @@ struct Header {
     content_hash: String,
     version: String,
     tags: Vec<String>,
-    metadata: BTreeMap<String, serde_json::Value>,
+    metadata: Metadata,
     begun_at: Timestamp,
 }
 

@@ -1,5 +1,9 @@
 //! YAML between two lines of `---` at the very beginning of a Markdown file.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
 use crate::extract::title;
 
 /// The front matter, if there is any, and what follows it. A line of `---` may also be a rule above plain text, or divide
@@ -15,11 +19,18 @@ pub(super) fn split(text: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// The value of `title:`.
-pub(super) fn title(front_matter: &str) -> Option<String> {
-    let value = front_matter.lines().find_map(|line| line.strip_prefix("title:"))?.trim();
-    let unquoted = ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
-    title::on_one_line(unquoted.unwrap_or(value))
+/// What it says, by names in lower case. What reads like YAML and is none says nothing.
+pub(super) fn read(front_matter: &str) -> BTreeMap<String, Value> {
+    let fields: BTreeMap<String, Value> = serde_saphyr::from_str(front_matter).unwrap_or_default();
+    fields.into_iter().map(|(name, value)| (name.to_lowercase(), value)).collect()
+}
+
+pub(super) fn title(front_matter: &BTreeMap<String, Value>) -> Option<String> {
+    match front_matter.get("title")? {
+        Value::String(title) => title::on_one_line(title),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
 }
 
 fn reads_like_yaml(inside: &str) -> bool {

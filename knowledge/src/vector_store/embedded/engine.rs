@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
 
 use qdrant_edge::{
     EdgeConfig, EdgeOptimizersConfig, EdgeShard, EdgeSparseVectorParams, EdgeVectorParams, HnswIndexConfig,
@@ -163,12 +164,25 @@ fn load(path: &Path) -> Result<EdgeShard, Error> {
     leftovers::remove(path)?;
     // It begins a part of its log.
     space::expect(path, space::FOR_MARKS)?;
-    // It panics on some damage.
-    let loaded = catch_unwind(|| EdgeShard::load(path, None));
-    loaded
-        .map_err(|_| corrupt("the engine panicked while loading it".to_owned()))?
-        .map_err(|error| corrupt(error.to_string()))
+    let mut attempts = 0;
+    loop {
+        // It panics on some damage.
+        let loaded = catch_unwind(|| EdgeShard::load(path, None));
+        match loaded.map_err(|_| corrupt("the engine panicked while loading it".to_owned()))? {
+            Ok(shard) => return Ok(shard),
+            // The folder is ours. A process that is being started at this moment by another thread has a copy of every
+            // open file, locks and all, until it runs its program.
+            Err(error) if attempts < LOCKED_ATTEMPTS && error.to_string().contains("WouldBlock") => {
+                attempts += 1;
+                std::thread::sleep(LOCKED_PAUSE);
+            }
+            Err(error) => return Err(corrupt(error.to_string())),
+        }
+    }
 }
+
+const LOCKED_ATTEMPTS: usize = 20;
+const LOCKED_PAUSE: Duration = Duration::from_millis(10);
 
 /// Dropping it flushes, which panics on a full disk.
 fn drop_flushed(shard: Option<EdgeShard>) -> Result<(), Error> {

@@ -1,0 +1,175 @@
+//! Ingesting through a running server: what is new or changed is uploaded, and the server extracts, cuts and embeds it.
+//!
+//! For the embedded engine, whose folder belongs to the server, and for whoever may reach a server but not its store.
+
+mod server;
+mod uploads;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use futures::{StreamExt, TryStreamExt};
+
+use crate::chunk::ChunkSettings;
+use crate::discover::{self, Found, Root};
+use crate::error::{Error, Stopped};
+use crate::pipeline::gone::{Gone, Seen};
+use crate::pipeline::known::KnownDocuments;
+use crate::pipeline::outage::Outages;
+use crate::pipeline::prepare::{self, Changed, Reader};
+use crate::pipeline::{GoneDocuments, IngestOptions, on_a_blocking_thread, receive, start_walk, threads};
+use crate::report::{Event, Outcome, Recorder, Report, StageSeconds};
+pub use server::{Server, ServerError};
+use uploads::{Batches, LargestBatch};
+
+/// Like [`crate::ingest`], by way of a server. `max_tokens` are those that its embedder reads at once, if that is known;
+/// if not, a document counts as unchanged when its content is, even if the server would read it in another way by now.
+pub async fn ingest_through(
+    server: &Server,
+    max_tokens: Option<usize>,
+    paths: &[PathBuf],
+    options: &IngestOptions,
+    progress: impl Fn(Event) + Send + Sync,
+) -> Result<Report, Box<Stopped>> {
+    let started = Instant::now();
+    let recorder = Recorder::new(progress);
+    let outcome = run(server, max_tokens, paths, options, &recorder).await;
+    let report = recorder.finish(started.elapsed().as_secs_f64(), StageSeconds::default());
+    match outcome {
+        Ok(()) => Ok(report),
+        Err(error) => Err(Box::new(Stopped { error, report })),
+    }
+}
+
+async fn run<Progress: Fn(Event) + Send + Sync>(
+    server: &Server,
+    max_tokens: Option<usize>,
+    paths: &[PathBuf],
+    options: &IngestOptions,
+    recorder: &Recorder<Progress>,
+) -> Result<(), Error> {
+    let roots = discover::roots(paths, options.root_name.as_deref())?;
+    let outages = Outages::new(recorder, options.longest_outage);
+    let read = || async {
+        let mut known = KnownDocuments::default();
+        let documents = server.documents().await?;
+        documents.into_iter().for_each(|document| known.add_if_below(&roots, document));
+        Ok::<_, ServerError>(known)
+    };
+    let known = Arc::new(outages.wait_out(ServerError::is_transient, read).await?);
+    let chunks = max_tokens.map(ChunkSettings::for_model);
+    let run = Run {
+        server,
+        options,
+        reader: Reader::new(chunks, Arc::clone(&known), options),
+        known: &known,
+        roots: &roots,
+        seen: Mutex::default(),
+        recorder,
+        outages,
+    };
+    run.upload_all().await?;
+    run.deal_with_gone().await
+}
+
+struct Run<'a, Progress> {
+    server: &'a Server,
+    options: &'a IngestOptions,
+    reader: Reader,
+    known: &'a KnownDocuments,
+    roots: &'a [Root],
+    seen: Mutex<Seen>,
+    recorder: &'a Recorder<Progress>,
+    outages: Outages<'a, Progress>,
+}
+
+/// Uploads under way: the server embeds one while the next is read and sent.
+const UPLOADS_AT_ONCE: usize = 2;
+
+impl<Progress: Fn(Event)> Run<'_, Progress> {
+    async fn upload_all(&self) -> Result<(), Error> {
+        let found = receive(start_walk(self.roots.to_vec()));
+        let changed = found.map(|found| self.changed(found)).buffer_unordered(threads());
+        let changed = changed.filter_map(std::future::ready);
+        let batches = Batches::new(changed, LargestBatch::default());
+        batches.map(Ok).try_for_each_concurrent(UPLOADS_AT_ONCE, |batch| self.upload(batch)).await
+    }
+
+    /// The file, if it is one that the server does not have like this.
+    async fn changed(&self, found: Found) -> Option<Changed> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).note(&found);
+        let source = found.source().to_owned();
+        let outcome = match found {
+            Found::Skipped { reason, .. } => Outcome::Skipped { reason },
+            Found::Unreadable { reason, advice, .. } => Outcome::Failed { reason, advice },
+            Found::File(candidate) => {
+                self.recorder.tell(Event::Discovered { source: source.clone(), bytes: candidate.bytes });
+                let reader = self.reader.clone();
+                if self.options.is_unchanged(&candidate) {
+                    self.recorder.done(source, Outcome::Unchanged);
+                    return None;
+                }
+                match on_a_blocking_thread(move || reader.read(prepare::open(candidate)?)).await {
+                    Ok(changed) if !self.options.dry_run => return Some(changed),
+                    Ok(changed) => self.planned(changed.source()),
+                    Err(outcome) => outcome,
+                }
+            }
+        };
+        self.recorder.done(source, outcome);
+        None
+    }
+
+    fn planned(&self, source: &str) -> Outcome {
+        // Chunks are the server's business.
+        let chunks = 0;
+        if self.known.get(source).is_some() { Outcome::Updated { chunks } } else { Outcome::Added { chunks } }
+    }
+
+    /// Sends files of one root, and tells what became of each.
+    async fn upload(&self, batch: Vec<Changed>) -> Result<(), Error> {
+        let Some(first) = batch.first() else { return Ok(()) };
+        let root = first.root().to_owned();
+        let send = || self.server.upload(&root, first.tags(), &batch);
+        let job = self.outages.wait_out(ServerError::is_transient, send).await?;
+        let wait = || self.server.finished(job, |chunks| self.recorder.tell(Event::Embedded { chunks }));
+        let job = self.outages.wait_out(ServerError::is_transient, wait).await?;
+        if let Some(error) = job.error {
+            return Err(ServerError::Job { message: error }.into());
+        }
+        self.recorder.add_chunks(job.chunks);
+        for changed in &batch {
+            let source = changed.source();
+            let skipped = job.skipped.iter().find(|skipped| skipped.source == source);
+            let failed = job.failed.iter().find(|failure| failure.source == source);
+            let outcome = match (skipped, failed) {
+                (_, Some(failure)) => {
+                    Outcome::Failed { reason: failure.reason.clone(), advice: failure.advice.clone() }
+                }
+                (Some(skipped), None) => Outcome::Skipped { reason: skipped.reason.clone() },
+                (None, None) => self.planned(source),
+            };
+            self.recorder.done(source.to_owned(), outcome);
+        }
+        Ok(())
+    }
+
+    async fn deal_with_gone(&self) -> Result<(), Error> {
+        let gone = self.seen.lock().unwrap_or_else(PoisonError::into_inner).gone(self.roots, self.known);
+        let refused = gone.refused(self.options.gone);
+        let Gone { sources, of } = gone;
+        if self.options.gone == GoneDocuments::Stay || refused {
+            self.recorder.tell(Event::Gone { documents: sources.len() });
+            return if refused { Err(Error::TooManyGone { gone: sources.len(), of }) } else { Ok(()) };
+        }
+        for source in sources {
+            if let Some(known) = self.known.get(&source).filter(|_| !self.options.dry_run) {
+                let delete = || self.server.delete(known.id);
+                self.outages.wait_out(ServerError::is_transient, delete).await?;
+            }
+            self.recorder.done(source, Outcome::Removed);
+        }
+        Ok(())
+    }
+}

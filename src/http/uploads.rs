@@ -1,0 +1,173 @@
+//! `POST /documents`, as a form with files or as JSON, and `GET /jobs/{id}`, what became of them.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use axum::Json;
+use axum::extract::multipart::{Field, Multipart, MultipartError};
+use axum::extract::{FromRequest, Request, State};
+use axum::http::{HeaderMap, header};
+use axum::response::IntoResponse;
+use serde::Deserialize;
+
+use super::AppState;
+use super::body::JsonBody;
+use super::error::{ApiError, accepted};
+use super::path::JobPath;
+use crate::uploads::{self, InvalidSource, Job, Upload};
+
+/// Files in one request.
+const MOST_FILES: usize = 1000;
+
+/// Bytes of a field that is no file.
+const LONGEST_FIELD: usize = 4096;
+
+/// What documents are called after that come without a root of their own.
+const DEFAULT_ROOT: &str = "uploads";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JsonUpload {
+    documents: Vec<JsonDocument>,
+    #[serde(default = "default_root")]
+    root: String,
+    #[serde(default)]
+    tags: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JsonDocument {
+    source: String,
+    text: String,
+}
+
+fn default_root() -> String {
+    DEFAULT_ROOT.to_owned()
+}
+
+/// An upload, and what its documents are called and tagged.
+struct Received {
+    upload: Upload,
+    root: String,
+    tags: Vec<String>,
+}
+
+pub(super) async fn post(State(app): State<AppState>, request: Request) -> Result<impl IntoResponse, ApiError> {
+    // An upload that never ends must not hold a connection for ever.
+    let receiving = tokio::time::timeout(app.patience.upload, receive(&app, request));
+    let Received { upload, root, tags } = receiving.await.map_err(|_| ApiError::body_too_slow())??;
+    if upload.files() == 0 {
+        return Err(ApiError::invalid_field("file", "there is no file in it; send each as a part with a file name"));
+    }
+    check_root(&root)?;
+    let tags = checked_tags(tags)?;
+    let submitted = tokio::task::spawn_blocking(move || app.uploads.submit(upload, root, tags)).await;
+    let job = submitted.map_err(ApiError::cannot_keep)?.map_err(ApiError::cannot_keep)?;
+    let location = format!("/jobs/{}", job.id);
+    Ok(accepted([(header::LOCATION, location)], Json(job)))
+}
+
+pub(super) async fn job(State(app): State<AppState>, JobPath(id): JobPath) -> Result<Json<Job>, ApiError> {
+    app.uploads.job(id).map(Json).ok_or_else(|| ApiError::no_such_job(&id.to_string()))
+}
+
+async fn receive(app: &AppState, request: Request) -> Result<Received, ApiError> {
+    let uploads = app.uploads.clone();
+    let upload = tokio::task::spawn_blocking(move || uploads.begin()).await;
+    let upload = upload.map_err(ApiError::cannot_keep)?.map_err(ApiError::cannot_keep)?;
+    if is_form(request.headers()) {
+        let form = Multipart::from_request(request, app)
+            .await
+            .map_err(|error| ApiError::invalid_field("body", format!("the body is no form: {}", error.body_text())))?;
+        receive_form(upload, form).await
+    } else {
+        let JsonBody(body) = JsonBody::<JsonUpload>::from_request(request, app).await?;
+        receive_json(upload, body).await
+    }
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    content_type.trim_start().to_ascii_lowercase().starts_with("multipart/form-data")
+}
+
+async fn receive_json(mut upload: Upload, body: JsonUpload) -> Result<Received, ApiError> {
+    let JsonUpload { documents, root, tags } = body;
+    if documents.len() > MOST_FILES {
+        return Err(too_many_files());
+    }
+    for (index, JsonDocument { source, text }) in documents.into_iter().enumerate() {
+        let field = format!("documents[{index}].source");
+        let place = upload.place(&source).map_err(|error| invalid_source(&field, &source, error))?;
+        let written = tokio::task::spawn_blocking(move || uploads::create(&place)?.write_all(text.as_bytes()));
+        written.await.map_err(ApiError::cannot_keep)?.map_err(ApiError::cannot_keep)?;
+    }
+    Ok(Received { upload, root, tags })
+}
+
+async fn receive_form(mut upload: Upload, mut form: Multipart) -> Result<Received, ApiError> {
+    let (mut root, mut tags) = (default_root(), Vec::new());
+    while let Some(field) = form.next_field().await.map_err(broken_form)? {
+        match (field.file_name().map(str::to_owned), field.name().unwrap_or_default()) {
+            (Some(source), _) => {
+                if upload.files() >= MOST_FILES {
+                    return Err(too_many_files());
+                }
+                let place = upload.place(&source).map_err(|error| invalid_source("file", &source, error))?;
+                receive_file(place, field).await?;
+            }
+            (None, "root") => root = short_text(field).await?,
+            (None, "tag") => tags.push(short_text(field).await?),
+            (None, name) => {
+                let detail =
+                    format!("unknown field `{name}`; a form has `root`, `tag` and files, which have file names");
+                return Err(ApiError::invalid_field(name, detail));
+            }
+        }
+    }
+    Ok(Received { upload, root, tags })
+}
+
+/// Writes a file as it arrives; it may be larger than memory.
+async fn receive_file(place: PathBuf, mut field: Field<'_>) -> Result<(), ApiError> {
+    let created = tokio::task::spawn_blocking(move || uploads::create(&place)).await;
+    let file = created.map_err(ApiError::cannot_keep)?.map_err(ApiError::cannot_keep)?;
+    let mut file = tokio::fs::File::from_std(file);
+    while let Some(bytes) = field.chunk().await.map_err(broken_form)? {
+        tokio::io::AsyncWriteExt::write_all(&mut file, &bytes).await.map_err(ApiError::cannot_keep)?;
+    }
+    file.sync_all().await.map_err(ApiError::cannot_keep)
+}
+
+async fn short_text(field: Field<'_>) -> Result<String, ApiError> {
+    let name = field.name().unwrap_or_default().to_owned();
+    let text = field.text().await.map_err(broken_form)?;
+    if text.len() <= LONGEST_FIELD {
+        Ok(text)
+    } else {
+        Err(ApiError::invalid_field(&name, format!("`{name}` is longer than {LONGEST_FIELD} bytes")))
+    }
+}
+
+fn broken_form(error: MultipartError) -> ApiError {
+    ApiError::broken_upload(error.status(), error.body_text())
+}
+
+fn too_many_files() -> ApiError {
+    ApiError::invalid_field("file", format!("more than {MOST_FILES} files; send them in several requests"))
+}
+
+fn invalid_source(field: &str, source: &str, error: InvalidSource) -> ApiError {
+    let shown: String = source.chars().filter(|character| !character.is_control()).take(100).collect();
+    ApiError::invalid_field(field, format!("the name {shown:?} {error}"))
+}
+
+fn check_root(root: &str) -> Result<(), ApiError> {
+    footnote_ingest::discover::check_root_name(root).map_err(|error| ApiError::invalid_field("root", error.to_string()))
+}
+
+fn checked_tags(tags: Vec<String>) -> Result<Vec<String>, ApiError> {
+    let checked = tags.iter().map(|tag| footnote_ingest::parse_tag(tag)).collect::<Result<_, _>>();
+    checked.map_err(|error| ApiError::invalid_field("tags", error))
+}

@@ -1,0 +1,89 @@
+//! Files on their way in: a folder that is removed again unless they all arrive.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+
+use super::job;
+
+/// Why a name is none for a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidSource {
+    #[error("must not be empty, nor longer than 1024 bytes")]
+    Length,
+    #[error("must be a relative path with `/`, without `.`, `..` or control characters in it")]
+    Path,
+    #[error("must have no part that begins with a dot, as hidden files have")]
+    Hidden,
+    #[error("is there twice")]
+    Twice,
+}
+
+#[derive(Debug)]
+pub struct Upload {
+    id: Uuid,
+    folder: PathBuf,
+    files: PathBuf,
+    sources: HashSet<PathBuf>,
+    kept: bool,
+}
+
+impl Upload {
+    pub(super) fn new(uploads: &Path, id: Uuid) -> io::Result<Self> {
+        let (folder, files) = (job::folder(uploads, id), job::files_folder(uploads, id));
+        footnote_knowledge::data_folder::make(uploads)?;
+        fs::create_dir_all(&files)?;
+        Ok(Self { id, folder, files, sources: HashSet::new(), kept: false })
+    }
+
+    pub(super) fn id(&self) -> Uuid {
+        self.id
+    }
+
+    pub fn files(&self) -> usize {
+        self.sources.len()
+    }
+
+    /// Where the document called `source` is to be written. Nothing is read from that name but a path below our folder.
+    pub fn place(&mut self, source: &str) -> Result<PathBuf, InvalidSource> {
+        if source.is_empty() || source.len() > 1024 {
+            return Err(InvalidSource::Length);
+        }
+        if source.contains('\\') || source.chars().any(char::is_control) {
+            return Err(InvalidSource::Path);
+        }
+        for part in source.split('/') {
+            match part {
+                "" | "." | ".." => return Err(InvalidSource::Path),
+                part if part.starts_with('.') => return Err(InvalidSource::Hidden),
+                part if part.len() > 255 => return Err(InvalidSource::Length),
+                _ => {}
+            }
+        }
+        let path = self.files.join(source);
+        if self.sources.insert(path.clone()) { Ok(path) } else { Err(InvalidSource::Twice) }
+    }
+
+    pub(super) fn keep(mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if !self.kept {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+/// Makes the file at `place`, and the folders above it.
+pub(crate) fn create(place: &Path) -> io::Result<File> {
+    if let Some(folder) = place.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    File::create_new(place)
+}

@@ -1,0 +1,180 @@
+//! Documents that arrive over HTTP, and `ingest` beside a running server.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use reqwest::StatusCode;
+use reqwest::multipart::{Form, Part};
+use serde_json::{Value, json};
+
+use crate::server_process::{Server, folder_with_documents};
+use crate::test_app::{Answer, TestApp, answer};
+
+async fn upload(app: &TestApp, form: Form) -> Answer {
+    answer(app.request("POST", "/documents").multipart(form)).await
+}
+
+fn file(name: &str, content: impl Into<Vec<u8>>) -> Part {
+    Part::bytes(content.into()).file_name(name.to_owned())
+}
+
+/// The job of an accepted upload, once it is done.
+async fn finished(app: &TestApp, accepted: &Answer) -> Value {
+    assert_eq!(accepted.status, StatusCode::ACCEPTED, "{}", accepted.body);
+    let url = format!("/jobs/{}", accepted.body["job_id"].as_str().unwrap());
+    assert_eq!(accepted.headers["location"], url.as_str());
+    app.wait_until("the job is done", async |app| app.get(&url).await.body["finished_at"].is_string()).await;
+    app.get(&url).await.body
+}
+
+async fn sources(app: &TestApp) -> Vec<String> {
+    let page = app.get("/documents").await.body;
+    let documents = page["documents"].as_array().unwrap();
+    let mut sources: Vec<_> = documents.iter().map(|one| one["source"].as_str().unwrap().to_owned()).collect();
+    sources.sort();
+    sources
+}
+
+#[tokio::test]
+async fn files_of_a_form_become_documents() {
+    let app = TestApp::builder().start().await;
+    let form = Form::new()
+        .text("root", "handbook")
+        .text("tag", "kitchen")
+        .part("file", file("bread.md", "# Bread\n\nRye bread is made of rye flour, water and salt."))
+        .part("file", file("more/tea.html", "<html><body><p>Tea steeps for four minutes.</p></body></html>"))
+        .part("file", file("photo.png", b"\x89PNG\r\n\x1a\n".as_slice()))
+        .part("file", file("broken.pdf", "no PDF at all"));
+    let job = finished(&app, &upload(&app, form).await).await;
+    assert_eq!((&job["state"], &job["files"], &job["added"]), (&json!("done"), &json!(4), &json!(2)), "{job}");
+    assert_eq!(job["skipped"][0]["source"], "handbook/photo.png");
+    assert_eq!(job["failed"][0]["source"], "handbook/broken.pdf");
+    assert!(job["failed"][0]["reason"].as_str().unwrap().contains("does not begin like"), "{job}");
+    assert_eq!(sources(&app).await, ["handbook/bread.md", "handbook/more/tea.html"]);
+    let answer = app.ask("someone", "What is rye bread made of?").await;
+    assert_eq!(answer["source_documents"][0]["source"], "handbook/bread.md", "{answer}");
+    let tagged = app.get("/documents?tag=kitchen").await.body;
+    assert_eq!(tagged["documents"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn texts_in_json_become_documents_and_replace_those_of_the_same_name() {
+    let app = TestApp::builder().start().await;
+    let body = |text: &str| json!({"documents": [{"source": "notes/bread.md", "text": text}], "tags": ["kitchen"]});
+    let first = finished(&app, &app.post("/documents", body("# Bread\n\nRye.")).await).await;
+    assert_eq!((&first["added"], &first["root"]), (&json!(1), &json!("uploads")), "{first}");
+    let again = finished(&app, &app.post("/documents", body("# Bread\n\nRye.")).await).await;
+    assert_eq!(again["unchanged"], 1, "{again}");
+    let changed = finished(&app, &app.post("/documents", body("# Bread\n\nWheat.")).await).await;
+    assert_eq!(changed["updated"], 1, "{changed}");
+    assert_eq!(sources(&app).await, ["uploads/notes/bread.md"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_taken_is_refused_with_its_name() {
+    let app = TestApp::builder().option("--max-upload", 1).start().await;
+    let one = |name: &str| Form::new().part("file", file(name, "Text."));
+    for name in ["../escape.txt", "/absolute.txt", "a//b.txt", ".hidden", "a/.git/config", "back\\slash.txt"] {
+        let refused = upload(&app, one(name)).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{name}: {}", refused.body);
+        assert_eq!(
+            (&refused.body["code"], &refused.body["field"]),
+            (&json!("invalid_request"), &json!("file")),
+            "{name}"
+        );
+    }
+    let twice = upload(&app, one("a.txt").part("file", file("a.txt", "Other."))).await;
+    assert!(twice.body["detail"].as_str().unwrap().contains("twice"), "{}", twice.body);
+    let nothing = upload(&app, Form::new().text("root", "handbook")).await;
+    assert!(nothing.body["detail"].as_str().unwrap().contains("no file"), "{}", nothing.body);
+    let unknown = upload(&app, one("a.txt").text("colour", "blue")).await;
+    assert_eq!(unknown.body["field"], "colour", "{}", unknown.body);
+    let root = upload(&app, one("a.txt").text("root", "a/b")).await;
+    assert_eq!(root.body["field"], "root", "{}", root.body);
+    let large = upload(&app, Form::new().part("file", file("a.txt", vec![b'a'; 2 << 20]))).await;
+    assert_eq!((large.status, &large.body["code"]), (StatusCode::PAYLOAD_TOO_LARGE, &json!("body_too_large")));
+    let media = answer(app.request("POST", "/documents").header("content-type", "text/plain").body("Text.")).await;
+    assert_eq!(media.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    let field = app.post("/documents", json!({"documents": [{"source": "a.txt"}]})).await;
+    assert_eq!(field.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", field.body);
+    let job = app.get("/jobs/00000000-0000-4000-8000-000000000000").await;
+    assert_eq!((job.status, &job.body["code"]), (StatusCode::NOT_FOUND, &json!("not_found")));
+    assert!(sources(&app).await.is_empty());
+}
+
+#[tokio::test]
+async fn uploads_need_the_key_that_all_else_needs() {
+    let app = TestApp::builder().api_key("right").start().await;
+    let form = Form::new().part("file", file("a.txt", "Text."));
+    let refused = answer(reqwest::Client::new().post(format!("{}/documents", app.url)).multipart(form)).await;
+    assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_job_survives_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    let text = "The keeper lit the lamp at dusk and trimmed it at midnight. ".repeat(4000);
+    let body =
+        json!({"documents": [{"source": "long.txt", "text": text}, {"source": "bread.txt", "text": "Rye bread."}]});
+    let accepted: Value = server.request("POST", "/documents").json(&body).send().await.unwrap().json().await.unwrap();
+    server.signal("KILL");
+    drop(server);
+
+    let server = Server::start(folder.path(), &[]);
+    let url = format!("/jobs/{}", accepted["job_id"].as_str().unwrap());
+    let job = loop {
+        let job: Value = server.request("GET", &url).send().await.unwrap().json().await.unwrap();
+        if job["finished_at"].is_string() {
+            break job;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    assert_eq!(job["state"], "done", "{job}");
+    assert_eq!(job["added"].as_u64().unwrap() + job["unchanged"].as_u64().unwrap(), 2, "{job}");
+    let page: Value = server.request("GET", "/documents").send().await.unwrap().json().await.unwrap();
+    assert_eq!(page["documents"].as_array().unwrap().len(), 2);
+}
+
+/// `ingest`, which is built beside `footnote`.
+fn ingest(folder: &Path, arguments: &[&str]) -> Output {
+    let program = Path::new(env!("CARGO_BIN_EXE_footnote")).with_file_name("ingest");
+    let mut command = Command::new(program);
+    command.env_clear().env("PATH", "/usr/bin:/bin").current_dir(folder).args(arguments).output().unwrap()
+}
+
+fn printed(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[tokio::test]
+async fn ingest_finds_the_server_that_holds_the_folder() {
+    let folder = folder_with_documents();
+    // Also where strangers need a key.
+    let server = Server::start(folder.path(), &["--api-key", "secret"]);
+    let notes = folder.path().join("notes");
+    for name in ["a", "b", "c", "d"] {
+        std::fs::write(notes.join(format!("{name}.txt")), format!("Note {name}.")).unwrap();
+    }
+    let files = std::fs::read_dir(&notes).unwrap().count();
+    let permissions = std::fs::metadata(folder.path().join("footnote-data/server.json")).unwrap().permissions();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&permissions) & 0o777, 0o600);
+
+    let plan = printed(&ingest(folder.path(), &["notes", "--dry-run"]));
+    assert!(plan.contains(&format!("{files} files: {files} added, 0 updated")), "{plan}");
+    let first = printed(&ingest(folder.path(), &["notes", "--tag", "mine"]));
+    assert!(first.contains(&format!("{files} files: {files} added, 0 updated, 0 unchanged")), "{first}");
+    let again = printed(&ingest(folder.path(), &["notes"]));
+    assert!(again.contains(&format!("0 added, 0 updated, {files} unchanged")), "{again}");
+
+    std::fs::write(notes.join("a.txt"), "Note a, changed.").unwrap();
+    std::fs::remove_file(notes.join("b.txt")).unwrap();
+    let pruned = printed(&ingest(folder.path(), &["notes", "--prune", "--force"]));
+    let expected = format!("0 added, 1 updated, {} unchanged, 1 removed", files - 2);
+    assert!(pruned.contains(&expected), "{pruned}");
+    let page = server.request("GET", "/documents?tag=mine").bearer_auth("secret").send().await.unwrap();
+    let page: Value = page.json().await.unwrap();
+    let sources: Vec<_> = page["documents"].as_array().unwrap().iter().map(|one| one["source"].clone()).collect();
+    assert!(sources.len() == files - 1 && !sources.contains(&json!("notes/b.txt")), "{sources:?}");
+}
