@@ -222,7 +222,11 @@ pub(super) fn not_ready(body: impl IntoResponse) -> axum::response::Response {
 impl From<BytesRejection> for ApiError {
     fn from(rejection: BytesRejection) -> Self {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the body is over 1 MiB; send less")
+            Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "body_too_large",
+                "the body is larger than this route takes; send less",
+            )
         } else {
             Self::invalid_json("the body did not arrive whole; send it again").caused_by(rejection)
         }

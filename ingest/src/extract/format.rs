@@ -66,7 +66,9 @@ impl Format {
             return match by_name {
                 Ok(Self::Xls) => Ok(Self::Xls),
                 Ok(Self::OfficeOpenXml) => Err(ExtractError::Encrypted),
-                _ => Err(ExtractError::Outdated),
+                // What else is in such files: mail, drawings, projects.
+                Err(error) => Err(error),
+                Ok(_) => Err(ExtractError::Outdated),
             };
         }
         let by_name = by_name?;
@@ -102,9 +104,9 @@ impl Format {
         }
         match by_name {
             Ok(container @ (Self::OfficeOpenXml | Self::OpenDocument | Self::Epub | Self::Zip)) => Ok(container),
-            _ if begins_with(b"[Content_Types].xml") => Ok(Self::OfficeOpenXml),
-            Err(ExtractError::Unsupported) => Err(ExtractError::Unsupported),
-            _ => Err(ExtractError::Binary),
+            Err(error) => Err(error),
+            Ok(_) if begins_with(b"[Content_Types].xml") => Ok(Self::OfficeOpenXml),
+            Ok(_) => Err(ExtractError::Binary),
         }
     }
 

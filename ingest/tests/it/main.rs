@@ -6,6 +6,7 @@ mod archives;
 mod bad_input;
 mod changes;
 mod chunking;
+mod commands;
 mod data_folder;
 mod endpoint;
 mod extraction;
