@@ -1,11 +1,13 @@
 //! What the person, or the program, that runs `ingest` gets to see.
 
+mod bar;
+
 use std::io::{IsTerminal, Write};
-use std::sync::Mutex;
 
 use footnote_ingest::{Event, Outcome, Report};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
+
+use bar::Bar;
 
 /// Progress and failures go to standard error, the summary to standard output, and JSON lines to standard output alone.
 pub(super) enum Output {
@@ -16,20 +18,6 @@ pub(super) enum Output {
     /// Failures only.
     Quiet,
     Json,
-}
-
-pub(super) struct Bar {
-    bar: ProgressBar,
-    counts: Mutex<Counts>,
-}
-
-#[derive(Default, Clone, Copy)]
-struct Counts {
-    found: u64,
-    found_all: bool,
-    chunks: u64,
-    embedded: u64,
-    failed: u64,
 }
 
 impl Output {
@@ -79,7 +67,7 @@ impl Output {
 
     pub(super) fn end_progress(&self) {
         if let Self::Bar(bar) = self {
-            bar.bar.finish_and_clear();
+            bar.end();
         }
     }
 
@@ -125,50 +113,6 @@ impl Output {
                 print_json(&stopped);
             }
         }
-    }
-}
-
-impl Bar {
-    fn new() -> Self {
-        let style = ProgressStyle::with_template("{spinner} {bar:30} {pos}/{len} files  {msg}  {elapsed}")
-            .expect("the template is valid");
-        Self { bar: ProgressBar::new(0).with_style(style), counts: Mutex::default() }
-    }
-
-    fn event(&self, event: &Event) {
-        let mut counts = self.counts.lock().expect("nothing panics while counting");
-        let mut line_above = None;
-        match event {
-            Event::Discovered { .. } => counts.found += 1,
-            Event::DiscoveryDone { files } => {
-                counts.found = *files as u64;
-                counts.found_all = true;
-            }
-            Event::Chunked { chunks, .. } => counts.chunks += *chunks as u64,
-            Event::Embedded { chunks } | Event::Reused { chunks } => counts.embedded += *chunks as u64,
-            Event::Gone { .. } => {}
-            Event::Waiting { .. } | Event::Resumed => line_above = line(event),
-            Event::FileDone { outcome, .. } => {
-                self.bar.inc(1);
-                if let Outcome::Failed { .. } = outcome {
-                    counts.failed += 1;
-                    line_above = line(event);
-                }
-            }
-        }
-        if let Some(line) = line_above {
-            self.bar.suspend(|| print_error(&line));
-        }
-        self.bar.set_length(counts.found.max(self.bar.position()));
-        self.bar.set_message(self.message(*counts));
-    }
-
-    fn message(&self, counts: Counts) -> String {
-        let seconds = self.bar.elapsed().as_secs_f64();
-        let rate = if seconds > 0.0 { counts.embedded as f64 / seconds } else { 0.0 };
-        let searching = if counts.found_all { "" } else { ", still searching" };
-        let failed = if counts.failed > 0 { format!(", {} failed", counts.failed) } else { String::new() };
-        format!("{}/{} chunks, {rate:.0}/s{failed}{searching}", counts.embedded, counts.chunks)
     }
 }
 

@@ -157,7 +157,9 @@ async fn a_collection_is_copied_to_a_server_with_its_vectors() {
 
 #[tokio::test]
 async fn front_matter_folders_and_dates_can_be_filtered_on() {
-    let front = |author: &str, more: &str| format!("---\nauthor: {author}\n{more}---\n# Bread\n\n{author} says that rye bread is dark.\n");
+    let front = |author: &str, more: &str| {
+        format!("---\nauthor: {author}\n{more}---\n# Bread\n\n{author} says that rye bread is dark.\n")
+    };
     let folder = Folder::new()
         .with("hr/anna.md", front("Anna", "tags: [draft, kitchen]\n"))
         .with("hr/deep/ben.md", front("Ben", "year: 2024\n"))
