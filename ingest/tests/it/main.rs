@@ -13,6 +13,7 @@ mod extraction;
 mod extractor;
 mod files;
 mod folders;
+mod fuzz;
 mod interruptions;
 mod knowledge;
 mod office;

@@ -231,7 +231,7 @@ async fn another_embedder_is_told_to_index_again(store: TestStore) {
     let other = EmbeddingIdentity { model: "another".to_owned(), ..identity() };
     let error = Collection::open(store.store.clone(), &store.name, &other).await.unwrap_err();
     assert!(matches!(error, Error::FingerprintMismatch { .. }), "{error}");
-    assert!(error.to_string().contains("--collection"), "{error}");
+    assert!(error.to_string().contains("--reindex"), "{error}");
 
     // When the name is switched under a running server, its check tells.
     collection.check().await.unwrap();
