@@ -18,6 +18,11 @@ use cli::{Cli, Command};
 /// A parser that is still at work on a file when the run has ended is not waited for longer.
 const LONGEST_END: Duration = Duration::from_secs(1);
 
+// The manifest tells why.
+#[cfg(not(target_env = "msvc"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     if let Some(code) = footnote_ingest::run_if_worker(std::env::args_os().skip(1)) {
         return code;

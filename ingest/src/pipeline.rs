@@ -40,7 +40,7 @@ const DOCUMENTS_AHEAD: usize = 4;
 /// Small documents have fewer chunks than there are cores, so several are embedded at a time.
 const EMBEDDED_AT_ONCE: usize = 8;
 /// Documents written at the same time share the wait for the disk or the network.
-const INDEXED_AT_ONCE: usize = 8;
+const INDEXED_AT_ONCE: usize = 32;
 /// Bytes of memory for files between being read and being written, by what each format is expected to take.
 const MEMORY_UNDER_WAY: usize = 128 << 20;
 

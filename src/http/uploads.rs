@@ -2,12 +2,14 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use axum::Json;
 use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, header};
 use axum::response::IntoResponse;
+use jiff::fmt::rfc2822::DateTimeParser;
 use serde::Deserialize;
 
 use super::AppState;
@@ -131,13 +133,25 @@ async fn receive_form(mut upload: Upload, mut form: Multipart) -> Result<Receive
 
 /// Writes a file as it arrives; it may be larger than memory.
 async fn receive_file(place: PathBuf, mut field: Field<'_>) -> Result<(), ApiError> {
+    let modified = modified(field.headers());
     let created = tokio::task::spawn_blocking(move || uploads::create(&place)).await;
     let file = created.map_err(ApiError::cannot_keep)?.map_err(ApiError::cannot_keep)?;
     let mut file = tokio::fs::File::from_std(file);
     while let Some(bytes) = field.chunk().await.map_err(broken_form)? {
         tokio::io::AsyncWriteExt::write_all(&mut file, &bytes).await.map_err(ApiError::cannot_keep)?;
     }
-    file.sync_all().await.map_err(ApiError::cannot_keep)
+    file.sync_all().await.map_err(ApiError::cannot_keep)?;
+    let file = file.into_std().await;
+    // A date that the system cannot keep is no reason to refuse the file.
+    let _ = modified.map(|time| file.set_modified(time));
+    Ok(())
+}
+
+/// When the file was changed, where its part says so.
+fn modified(headers: &HeaderMap) -> Option<SystemTime> {
+    let date = headers.get(header::LAST_MODIFIED)?.to_str().ok()?;
+    let zoned = DateTimeParser::new().parse_zoned(date).ok()?;
+    Some(zoned.timestamp().into())
 }
 
 async fn short_text(field: Field<'_>) -> Result<String, ApiError> {

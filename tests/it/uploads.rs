@@ -168,13 +168,19 @@ async fn ingest_finds_the_server_that_holds_the_folder() {
     let again = printed(&ingest(folder.path(), &["notes"]));
     assert!(again.contains(&format!("0 added, 0 updated, {files} unchanged")), "{again}");
 
+    let dated = std::fs::File::options().write(true).open(notes.join("c.txt")).unwrap();
+    std::fs::write(notes.join("c.txt"), "Note c, changed.").unwrap();
+    dated.set_modified(std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000)).unwrap();
     std::fs::write(notes.join("a.txt"), "Note a, changed.").unwrap();
     std::fs::remove_file(notes.join("b.txt")).unwrap();
     let pruned = printed(&ingest(folder.path(), &["notes", "--prune", "--force"]));
-    let expected = format!("0 added, 1 updated, {} unchanged, 1 removed", files - 2);
+    let expected = format!("0 added, 2 updated, {} unchanged, 1 removed", files - 3);
     assert!(pruned.contains(&expected), "{pruned}");
     let page = server.request("GET", "/documents?tag=mine").bearer_auth("secret").send().await.unwrap();
     let page: Value = page.json().await.unwrap();
+    let documents = page["documents"].as_array().unwrap();
+    let dated = documents.iter().find(|one| one["source"] == "notes/c.txt").unwrap();
+    assert_eq!(dated["metadata"]["modified_at"], "2001-09-09T01:46:40Z", "{dated}");
     let sources: Vec<_> = page["documents"].as_array().unwrap().iter().map(|one| one["source"].clone()).collect();
     assert!(sources.len() == files - 1 && !sources.contains(&json!("notes/b.txt")), "{sources:?}");
 }

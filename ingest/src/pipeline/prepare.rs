@@ -198,6 +198,10 @@ impl Changed {
         self.source().split_once('/').map_or(self.source(), |(_, below)| below)
     }
 
+    pub(crate) fn modified(&self) -> Option<SystemTime> {
+        self.file.modified
+    }
+
     pub(crate) fn tags(&self) -> &[String] {
         &self.tags
     }

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use footnote_knowledge::collection::{Chunk, Document};
 use footnote_knowledge::secret::Secret;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
+use reqwest::header::{HeaderMap, HeaderValue, LAST_MODIFIED};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, RequestBuilder, Response};
 use serde::Deserialize;
@@ -73,6 +76,14 @@ struct Problem {
     detail: String,
 }
 
+/// The date of the file, as of any HTTP resource.
+fn last_modified(file: &Changed) -> HeaderMap {
+    let time = file.modified().and_then(|time| Timestamp::try_from(time).ok());
+    let date = time.and_then(|time| DateTimePrinter::new().timestamp_to_rfc9110_string(&time).ok());
+    let value = date.and_then(|date| HeaderValue::from_str(&date).ok());
+    value.map(|value| HeaderMap::from_iter([(LAST_MODIFIED, value)])).unwrap_or_default()
+}
+
 impl Server {
     /// `url` is the server's, as in `http://localhost:8080`.
     pub fn new(url: &str, key: Option<Secret>) -> Self {
@@ -108,7 +119,8 @@ impl Server {
             form = form.text("tag", tag.clone());
         }
         for file in files {
-            form = form.part("file", Part::bytes(file.bytes.clone()).file_name(file.below_root().to_owned()));
+            let part = Part::bytes(file.bytes.clone()).file_name(file.below_root().to_owned());
+            form = form.part("file", part.headers(last_modified(file)));
         }
         let response = self.send(self.client.post(self.at("/documents")).multipart(form)).await?;
         let Submitted { job_id } = self.read(response).await?;
