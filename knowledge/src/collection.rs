@@ -3,6 +3,7 @@
 //! Here: opening one and knowing which stored collection its name stands for. Vectors and queries are the store's
 //! ([`crate::vector_store`]), which knows nothing of documents; turning text into vectors is [`crate::embedding`]'s.
 
+mod chunk_cache;
 mod document;
 mod error;
 mod fingerprint;
@@ -35,6 +36,7 @@ pub use sweep::{OLD_VERSIONS_STAY, ORPHANS_STAY, Swept};
 
 use crate::embedding::EmbeddingIdentity;
 use crate::vector_store::{Bm25, VectorStore};
+use chunk_cache::ChunkCache;
 use sweep::{Superseded, SweepsDue};
 
 /// How long a server may go on with a name's old collection after the name was switched to another.
@@ -54,6 +56,7 @@ struct Inner {
     stored: String,
     dimension: usize,
     bm25: Bm25,
+    chunk_cache: ChunkCache,
     /// Whether it is used whatever the name stands for: it is being built, or read to build another from.
     pinned: bool,
     /// When the name was resolved last; none when it could not be since.
@@ -89,12 +92,14 @@ impl Collection {
     }
 
     fn new(store: VectorStore, name: &str, stored: String, dimension: usize, pinned: bool) -> Self {
+        let chunk_cache = ChunkCache::new(store.is_shared());
         let inner = Arc::new_cyclic(|collection| Inner {
             store,
             name: name.to_owned(),
             stored,
             dimension,
             bm25: Bm25::new(),
+            chunk_cache,
             pinned,
             resolved: Mutex::new(Some(Instant::now())),
             superseded: Superseded::start(collection.clone()),

@@ -241,13 +241,17 @@ impl Collection {
         Ok(fuse(&dense, &bm25))
     }
 
-    async fn read_chunks(&self, ids: Vec<Uuid>) -> Result<HashMap<Uuid, Chunk>, Error> {
+    async fn read_chunks(&self, mut ids: Vec<Uuid>) -> Result<HashMap<Uuid, Chunk>, Error> {
+        let mut chunks = self.inner.chunk_cache.take(&mut ids).await;
         if ids.is_empty() {
-            return Ok(HashMap::new());
+            return Ok(chunks);
         }
-        let points = self.inner.store.retrieve(self.stored().await?, &ids, Fields::All).await?;
-        let chunk = |point: StoredPoint| Ok((point.id, payload::read_chunk(point)?));
-        points.into_iter().map(chunk).collect()
+        for point in self.inner.store.retrieve(self.stored().await?, &ids, Fields::All).await? {
+            let chunk = payload::read_chunk(point)?;
+            self.inner.chunk_cache.put(&chunk).await;
+            chunks.insert(chunk.id, chunk);
+        }
+        Ok(chunks)
     }
 
     /// What the points of the chunks' documents say.
