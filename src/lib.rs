@@ -8,7 +8,7 @@ pub mod chat;
 pub mod cli;
 pub mod client;
 pub mod doctor;
-pub mod document_files;
+pub mod documents_command;
 pub mod eval;
 pub mod http;
 pub mod ingesting;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use footnote::app::Application;
 use footnote::cli::{Cli, Command, ServeOptions, SessionsCommand};
-use footnote::{client, doctor, document_files, eval, session_files, signals, telemetry, welcome};
+use footnote::{client, doctor, documents_command, eval, session_files, signals, telemetry, welcome};
 use footnote_ingest::Extractor;
 use footnote_knowledge::{options, tls};
 
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         Some(Command::Chat(options)) => client::chat(&runtime, &options),
         Some(Command::Sessions(SessionsCommand::Export(options))) => runtime.block_on(session_files::export(&options)),
         Some(Command::Sessions(SessionsCommand::Import(options))) => runtime.block_on(session_files::import(&options)),
-        Some(Command::Documents(command)) => runtime.block_on(document_files::run(&command)),
+        Some(Command::Documents(command)) => runtime.block_on(documents_command::run(&command)),
         Some(Command::Ask(options)) => client::ask(&runtime, &options),
         Some(Command::Doctor(options)) => runtime.block_on(doctor::examine(&options)),
         Some(Command::Eval(options)) => runtime.block_on(eval::run(&options)),

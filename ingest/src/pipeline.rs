@@ -6,13 +6,14 @@ mod claim;
 mod embed;
 pub(crate) mod gone;
 pub(crate) mod known;
+mod options;
 pub(crate) mod outage;
 pub(crate) mod prepare;
 mod vectors;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use footnote_knowledge::collection::{self, Collection};
 use footnote_knowledge::embedding::Embedder;
@@ -20,15 +21,14 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::chunk::ChunkSettings;
-use crate::discover::{self, Candidate, Found, Root, Snapshot};
+use crate::discover::{self, Candidate, Found, Root};
 use crate::error::{Error, Stopped, is_about_one_document, with_cause};
-use crate::extract::ExtractOptions;
-use crate::extractor::Extractor;
 use crate::report::{Event, Outcome, Recorder, Report};
 use busy::BusyStages;
 use embed::Embedded;
-use gone::{Gone, Seen};
+use gone::Seen;
 use known::KnownDocuments;
+pub use options::{GoneDocuments, IngestOptions};
 use outage::Outages;
 use prepare::{Cutter, Prepared, Reader};
 use vectors::Vectors;
@@ -43,67 +43,6 @@ const EMBEDDED_AT_ONCE: usize = 8;
 const INDEXED_AT_ONCE: usize = 32;
 /// Bytes of memory for files between being read and being written, by what each format is expected to take.
 const MEMORY_UNDER_WAY: usize = 128 << 20;
-
-#[derive(Debug, Clone)]
-pub struct IngestOptions {
-    /// First part of every source, in place of the folder's name. Given, it also says that a folder seen for the first
-    /// time under this name is the one that its documents came from.
-    pub root_name: Option<String>,
-    /// Whether the collection remembers which folder a root's name was used for, and refuses another one.
-    pub remember_folders: bool,
-    /// Given, they replace the tags that the documents have; without, those stay.
-    pub tags: Vec<String>,
-    /// How long a vector store or an embedding endpoint that is away is waited for.
-    pub longest_outage: Duration,
-    /// What becomes of documents whose files are no longer there.
-    pub gone: GoneDocuments,
-    /// Files that are as they were then are taken for unchanged without being read.
-    pub unchanged_since: Option<Snapshot>,
-    /// Everything up to embedding is done, and nothing is written.
-    pub dry_run: bool,
-    pub extract: ExtractOptions,
-    /// Where files are parsed.
-    pub extractor: Extractor,
-}
-
-impl IngestOptions {
-    pub(crate) fn is_unchanged(&self, candidate: &Candidate) -> bool {
-        self.unchanged_since.as_ref().is_some_and(|snapshot| snapshot.has(candidate))
-    }
-}
-
-/// Documents below the given paths whose files are no longer there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum GoneDocuments {
-    /// They stay, and are counted.
-    #[default]
-    Stay,
-    /// They are removed, unless they are more than one in five: then the folder is rather one that is not mounted, and
-    /// the run ends in [`Error::TooManyGone`].
-    Remove,
-    RemoveHoweverMany,
-}
-
-impl IngestOptions {
-    /// Restarts take half a minute at most. What is away for longer needs a person, who should be told.
-    pub const LONGEST_OUTAGE: Duration = Duration::from_secs(60);
-}
-
-impl Default for IngestOptions {
-    fn default() -> Self {
-        Self {
-            root_name: None,
-            remember_folders: true,
-            tags: Vec::new(),
-            longest_outage: Self::LONGEST_OUTAGE,
-            gone: GoneDocuments::Stay,
-            unchanged_since: None,
-            dry_run: false,
-            extract: ExtractOptions::default(),
-            extractor: Extractor::in_this_process(),
-        }
-    }
-}
 
 /// Brings the collection up to date with the files at `paths`, and tells `progress` about it.
 ///
@@ -354,14 +293,8 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
 
     /// After all else: a file that was only moved has arrived in its new place by now.
     async fn deal_with_gone(&self) -> Result<(), Error> {
-        let gone = self.seen.lock().unwrap_or_else(PoisonError::into_inner).gone(self.roots, self.known);
-        let refused = gone.refused(self.options.gone);
-        let Gone { sources, of } = gone;
-        if self.options.gone == GoneDocuments::Stay || refused {
-            self.recorder.tell(Event::Gone { documents: sources.len() });
-            return if refused { Err(Error::TooManyGone { gone: sources.len(), of }) } else { Ok(()) };
-        }
-        for source in sources {
+        let gone = gone::to_remove(&self.seen, self.roots, self.known, self.options.gone, self.recorder)?;
+        for source in gone {
             if !self.options.dry_run {
                 let id = self.knowledge.document_id(&source);
                 let delete = || self.knowledge.delete_document(id);

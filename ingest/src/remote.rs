@@ -14,11 +14,11 @@ use futures::{StreamExt, TryStreamExt};
 use crate::chunk::ChunkSettings;
 use crate::discover::{self, Found, Root};
 use crate::error::{Error, Stopped};
-use crate::pipeline::gone::{Gone, Seen};
+use crate::pipeline::gone::{self, Seen};
 use crate::pipeline::known::KnownDocuments;
 use crate::pipeline::outage::Outages;
 use crate::pipeline::prepare::{self, Changed, Reader};
-use crate::pipeline::{GoneDocuments, IngestOptions, on_a_blocking_thread, receive, start_walk, threads};
+use crate::pipeline::{IngestOptions, on_a_blocking_thread, receive, start_walk, threads};
 use crate::report::{Event, Outcome, Recorder, Report, StageSeconds};
 pub use server::{Server, ServerError};
 use uploads::{Batches, LargestBatch};
@@ -156,14 +156,8 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
     }
 
     async fn deal_with_gone(&self) -> Result<(), Error> {
-        let gone = self.seen.lock().unwrap_or_else(PoisonError::into_inner).gone(self.roots, self.known);
-        let refused = gone.refused(self.options.gone);
-        let Gone { sources, of } = gone;
-        if self.options.gone == GoneDocuments::Stay || refused {
-            self.recorder.tell(Event::Gone { documents: sources.len() });
-            return if refused { Err(Error::TooManyGone { gone: sources.len(), of }) } else { Ok(()) };
-        }
-        for source in sources {
+        let gone = gone::to_remove(&self.seen, self.roots, self.known, self.options.gone, self.recorder)?;
+        for source in gone {
             if let Some(known) = self.known.get(&source).filter(|_| !self.options.dry_run) {
                 let delete = || self.server.delete(known.id);
                 self.outages.wait_out(ServerError::is_transient, delete).await?;

@@ -4,6 +4,23 @@ use std::collections::BTreeMap;
 
 use super::{Extracted, Heading, Markup, title};
 
+/// Rows or columns that one cell of a table may span; more is a mistake or an attack.
+pub(super) const WIDEST_SPAN: usize = 63;
+
+/// Bytes of a cell that is worth repeating in every row and column it spans: the label of a group is, a note of some
+/// sentences stands once.
+const LONGEST_REPEATED: usize = 200;
+
+/// What a cell that spans several places says in the others.
+pub(super) fn repeated(text: &str) -> String {
+    if text.len() <= LONGEST_REPEATED { text.to_owned() } else { String::new() }
+}
+
+/// Texts on one line, blank ones left out.
+pub(super) fn joined(texts: &[String]) -> String {
+    texts.iter().map(|text| text.trim()).filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
     text: String,

@@ -1,10 +1,13 @@
 //! Documents whose files are no longer there.
 
 use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
 
 use super::GoneDocuments;
 use super::known::KnownDocuments;
 use crate::discover::{Found, Root};
+use crate::error::Error;
+use crate::report::{Event, Recorder};
 
 /// More than one in so many gone at once is rather a folder that is not mounted.
 const ONE_IN: usize = 5;
@@ -19,11 +22,11 @@ pub(crate) struct Seen {
 
 /// What is in the collection and was not found.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Gone {
+struct Gone {
     /// In order.
-    pub(crate) sources: Vec<String>,
+    sources: Vec<String>,
     /// Documents below the given paths, these among them.
-    pub(crate) of: usize,
+    of: usize,
 }
 
 impl Seen {
@@ -34,7 +37,7 @@ impl Seen {
         self.sources.insert(found.source().to_owned());
     }
 
-    pub(crate) fn gone(&self, roots: &[Root], known: &KnownDocuments) -> Gone {
+    fn gone(&self, roots: &[Root], known: &KnownDocuments) -> Gone {
         let below: Vec<&str> = known.sources().filter(|source| roots.iter().any(|root| root.covers(source))).collect();
         let is_there = |source: &str| {
             self.sources.contains(source) || self.unreadable.iter().any(|folder| source.starts_with(folder.as_str()))
@@ -46,9 +49,27 @@ impl Seen {
     }
 }
 
+/// The sources of what is to be removed, or why it is not; tells of what stays.
+pub(crate) fn to_remove<Progress: Fn(Event)>(
+    seen: &Mutex<Seen>,
+    roots: &[Root],
+    known: &KnownDocuments,
+    gone: GoneDocuments,
+    recorder: &Recorder<Progress>,
+) -> Result<Vec<String>, Error> {
+    let found = seen.lock().unwrap_or_else(PoisonError::into_inner).gone(roots, known);
+    let refused = found.refused(gone);
+    let Gone { sources, of } = found;
+    if gone == GoneDocuments::Stay || refused {
+        recorder.tell(Event::Gone { documents: sources.len() });
+        return if refused { Err(Error::TooManyGone { gone: sources.len(), of }) } else { Ok(Vec::new()) };
+    }
+    Ok(sources)
+}
+
 impl Gone {
     /// Whether they are too many to be removed without force.
-    pub(crate) fn refused(&self, gone: GoneDocuments) -> bool {
+    fn refused(&self, gone: GoneDocuments) -> bool {
         match gone {
             GoneDocuments::Stay | GoneDocuments::RemoveHoweverMany => false,
             GoneDocuments::Remove => self.sources.len() * ONE_IN > self.of,

@@ -3,13 +3,8 @@
 use roxmltree::Node;
 
 use super::inline;
+use crate::extract::blocks::{WIDEST_SPAN, joined, repeated};
 use crate::extract::xml;
-
-/// Columns that one cell may span; more is a mistake or an attack.
-const WIDEST_SPAN: usize = 63;
-
-/// Bytes of a cell that is worth repeating: the label of a group is, a note of some sentences stands once.
-const LONGEST_REPEATED: usize = 200;
 
 /// The only cell of a table that has one.
 pub(super) fn only_cell<'a, 'input>(table: Node<'a, 'input>) -> Option<Node<'a, 'input>> {
@@ -29,19 +24,15 @@ pub(super) fn rows(table: Node, depth: usize) -> Vec<Vec<String>> {
             let goes_on = properties.and_then(|node| xml::child(node, "vMerge"));
             let goes_on = goes_on.is_some_and(|node| xml::attribute(node, "val") != Some("restart"));
             let above = || rows.last().and_then(|above| above.get(cells.len())).cloned().unwrap_or_default();
-            let text = if goes_on { repeated(above()) } else { block_text(cell, depth + 1) };
+            let text = if goes_on { repeated(&above()) } else { block_text(cell, depth + 1) };
             let copies = span.clamp(1, WIDEST_SPAN) - 1;
             cells.push(text.clone());
-            let text = repeated(text);
+            let text = repeated(&text);
             cells.extend(std::iter::repeat_n(text, copies));
         }
         rows.push(cells);
     }
     rows
-}
-
-fn repeated(text: String) -> String {
-    if text.len() <= LONGEST_REPEATED { text } else { String::new() }
 }
 
 fn rows_of<'a, 'input>(table: Node<'a, 'input>) -> impl Iterator<Item = Node<'a, 'input>> {
@@ -86,5 +77,5 @@ pub(super) fn block_text(node: Node, depth: usize) -> String {
             _ => {}
         }
     }
-    texts.iter().map(|text| text.trim()).filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
+    joined(&texts)
 }

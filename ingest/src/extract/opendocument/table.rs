@@ -3,16 +3,11 @@
 use roxmltree::Node;
 
 use super::inline;
+use crate::extract::blocks::{WIDEST_SPAN, joined, repeated};
 use crate::extract::xml;
 
 /// Times that one row or cell with text may stand for; more only fills the page.
 const MOST_REPEATED: usize = 100;
-
-/// Columns or rows that one cell may span.
-const WIDEST_SPAN: usize = 63;
-
-/// Bytes of a cell that is worth repeating.
-const LONGEST_REPEATED: usize = 200;
 
 pub(super) fn rows(table: Node, depth: usize) -> Vec<Vec<String>> {
     let mut grid = Grid::default();
@@ -43,39 +38,25 @@ impl Grid {
 
     fn row(&mut self, row: Node, depth: usize) {
         let mut cells = Vec::new();
-        let mut right: (String, usize) = Default::default();
+        // The text that reaches over the covered cells to the right, and over how many.
+        let mut from_left = (String::new(), 0);
         for cell in row.children() {
             match xml::name(cell) {
                 "table-cell" => {
                     let text = block_text(cell, depth + 1);
-                    let short = if text.len() <= LONGEST_REPEATED { text.clone() } else { String::new() };
+                    let short = repeated(&text);
                     let span = number(cell, "number-columns-spanned").min(WIDEST_SPAN);
                     let down = number(cell, "number-rows-spanned").min(WIDEST_SPAN);
                     for column in cells.len()..cells.len() + span {
                         self.reach_down(column, &short, down - 1);
                     }
-                    let times = if text.is_empty() {
-                        number(cell, "number-columns-repeated").min(WIDEST_SPAN)
-                    } else {
-                        number(cell, "number-columns-repeated").min(MOST_REPEATED)
-                    };
-                    cells.extend(std::iter::repeat_n(text, times));
-                    right = (short, span - 1);
+                    let most = if text.is_empty() { WIDEST_SPAN } else { MOST_REPEATED };
+                    cells.extend(std::iter::repeat_n(text, number(cell, "number-columns-repeated").min(most)));
+                    from_left = (short, span - 1);
                 }
                 "covered-table-cell" => {
                     for _ in 0..number(cell, "number-columns-repeated").min(WIDEST_SPAN) {
-                        let above = self.from_above.get_mut(cells.len()).filter(|(_, rows)| *rows > 0);
-                        let text = match above {
-                            _ if right.1 > 0 => {
-                                right.1 -= 1;
-                                right.0.clone()
-                            }
-                            Some((text, rows)) => {
-                                *rows -= 1;
-                                text.clone()
-                            }
-                            None => String::new(),
-                        };
+                        let text = self.covered(cells.len(), &mut from_left);
                         cells.push(text);
                     }
                 }
@@ -85,6 +66,21 @@ impl Grid {
         if cells.iter().any(|cell| !cell.is_empty()) {
             let times = number(row, "number-rows-repeated").min(MOST_REPEATED);
             self.rows.extend(std::iter::repeat_n(cells, times));
+        }
+    }
+
+    /// What stands in a cell that another one reaches over.
+    fn covered(&mut self, column: usize, (text, columns): &mut (String, usize)) -> String {
+        if *columns > 0 {
+            *columns -= 1;
+            return text.clone();
+        }
+        match self.from_above.get_mut(column) {
+            Some((text, rows)) if *rows > 0 => {
+                *rows -= 1;
+                text.clone()
+            }
+            Some(_) | None => String::new(),
         }
     }
 
@@ -118,5 +114,5 @@ pub(super) fn block_text(node: Node, depth: usize) -> String {
             _ => texts.push(block_text(child, depth + 1)),
         }
     }
-    texts.iter().map(|text| text.trim()).filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
+    joined(&texts)
 }

@@ -4,11 +4,8 @@ use std::collections::HashMap;
 
 use roxmltree::Node;
 
-use crate::extract::blocks::Blocks;
+use crate::extract::blocks::{Blocks, WIDEST_SPAN};
 use crate::extract::{chart, xml};
-
-/// Columns that one cell may span; more is a mistake or an attack.
-const WIDEST_SPAN: usize = 63;
 
 pub(super) struct Slide<'a> {
     /// By relationship id.

@@ -4,11 +4,7 @@ use std::collections::BTreeMap;
 
 use calamine::Data;
 
-/// Rows or columns that a merged cell may span for its text to be repeated in each; more is decoration.
-const WIDEST_SPAN: u32 = 63;
-
-/// Bytes of a merged cell that is worth repeating.
-const LONGEST_REPEATED: usize = 200;
+use crate::extract::blocks::{WIDEST_SPAN, repeated};
 
 type Row = BTreeMap<u32, String>;
 
@@ -29,8 +25,8 @@ impl Cells {
     /// Repeats the text of a merged cell in every place it spans.
     pub(super) fn merge(&mut self, start: (u32, u32), end: (u32, u32)) {
         let Some(text) = self.0.get(&start.0).and_then(|row| row.get(&start.1)).cloned() else { return };
-        let spans = |start: u32, end: u32| end.saturating_sub(start) <= WIDEST_SPAN;
-        if text.len() > LONGEST_REPEATED || !spans(start.0, end.0) || !spans(start.1, end.1) {
+        let spans = |start: u32, end: u32| end.saturating_sub(start) as usize <= WIDEST_SPAN;
+        if repeated(&text).is_empty() || !spans(start.0, end.0) || !spans(start.1, end.1) {
             return;
         }
         // The label of a section reaches over the whole table, and names no column.
