@@ -36,6 +36,11 @@ start_server() {
 }
 
 ask() { curl -sf "$url/chat" -H 'content-type: application/json' -d "{\"user_id\":\"user_123\",\"message\":\"$1\"}"; }
+ingest_again() {
+    local summary
+    summary=$("$binaries/ingest" "$documents" --data-dir "$work/data") || fail "a second ingest failed: $summary"
+    grep -Eq ' 0 added, 0 updated, [1-9][0-9]* unchanged, .* 0 failed' <<< "$summary" || fail "a second ingest changed something: $summary"
+}
 expect() { grep -q -- "$2" <<< "$1" || fail "expected $2 in: $1"; }
 
 start_server --ingest "$documents"
@@ -50,8 +55,8 @@ start_server
 answer=$(ask "and how does it differ from deep learning?")
 expect "$answer" '"conversation_length":4'
 expect "$answer" 'deep learning'
+# Once through the server, which has the folder, and once into the folder.
+ingest_again
 stop_server
-
-summary=$("$binaries/ingest" "$documents" --data-dir "$work/data") || fail "a second ingest failed: $summary"
-grep -Eq ' 0 added, 0 updated, [1-9][0-9]* unchanged, .* 0 failed' <<< "$summary" || fail "a second ingest changed something: $summary"
+ingest_again
 echo "smoke: ok"
