@@ -18,7 +18,7 @@ use crate::watching::Watch;
 
 /// Where documents go.
 enum Destination {
-    Store { knowledge: Collection, embedder: Embedder },
+    Store { knowledge: Collection, embedder: Box<Embedder> },
     Server { server: Server, max_tokens: Option<usize> },
 }
 
@@ -98,7 +98,7 @@ async fn destination(command: &IngestCommand, output: &Output) -> anyhow::Result
     output.text_receivers(&connect::text_receivers(&command.store, &command.embedding, &command.openai));
     let embedder = open_embedder(command).await?;
     match connect::open_collection(&command.store, &embedder).await {
-        Ok(knowledge) => Ok(Destination::Store { knowledge, embedder }),
+        Ok(knowledge) => Ok(Destination::Store { knowledge, embedder: Box::new(embedder) }),
         Err(collection::Error::Store(vector_store::Error::InUse { folder })) => {
             match ServerFile::read(&command.store.data_dir)? {
                 Some(ServerFile { url, token, max_tokens }) => {

@@ -74,7 +74,7 @@ impl Output {
     pub(super) fn summary(&self, report: &Report, dry_run: bool) {
         match self {
             Self::Bar(_) | Self::Lines if dry_run => {
-                print(&format!("nothing was written; this would be done:\n{}", summary(report)))
+                print(&format!("nothing was written; this would be done:\n{}", summary(report)));
             }
             Self::Bar(_) | Self::Lines => print(&summary(report)),
             Self::Quiet => {}

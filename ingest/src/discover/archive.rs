@@ -52,7 +52,8 @@ pub(super) fn entries(path: &Path) -> Result<Vec<Entry>, String> {
             _ if !is_file => {}
             _ if is_link => entries.push(Entry::Refused { name: shown, reason: "a link in an archive" }),
             None => {
-                entries.push(Entry::Refused { name: shown, reason: "its name leads out of the archive, or is no text" })
+                entries
+                    .push(Entry::Refused { name: shown, reason: "its name leads out of the archive, or is no text" });
             }
             // Hidden files are left out as in folders, and so is what macOS adds for itself.
             Some(name) if name.split('/').any(|part| part.starts_with('.') || part == "__MACOSX") => {}

@@ -1,7 +1,7 @@
 //! What goes between the processes: a line of JSON, then as many bytes as it says.
 
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 
 use crate::extract::{ExtractError, ExtractOptions, Extracted, Format};
 
@@ -36,7 +36,7 @@ pub(super) fn line(message: &impl Serialize) -> std::io::Result<Vec<u8>> {
 }
 
 pub(super) async fn read_answer(
-    from: &mut (impl AsyncBufRead + AsyncRead + Unpin),
+    from: &mut (impl AsyncBufRead + Unpin),
 ) -> std::io::Result<Result<Extracted, ExtractError>> {
     let mut line = Vec::new();
     from.read_until(b'\n', &mut line).await?;

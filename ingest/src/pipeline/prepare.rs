@@ -92,7 +92,7 @@ pub(crate) fn open(candidate: Candidate) -> Result<Opened, Outcome> {
     let file = NamedFile { source, asked_for, modified };
     let (content, start, bytes) = match member {
         Some(member) => {
-            let start = member.read(Format::START as u64).map_err(unreadable)?;
+            let start = member.read(Format::START as u64).map_err(unreadable_in_archive)?;
             (Content::Member(member), start, bytes)
         }
         None => {
@@ -121,7 +121,7 @@ impl Opened {
         // It may be growing while it is read.
         let most = format.largest_bytes() + 1;
         let bytes = match content {
-            Content::Member(member) => member.read(most).map_err(unreadable)?,
+            Content::Member(member) => member.read(most).map_err(unreadable_in_archive)?,
             Content::File { file, start: mut bytes } => {
                 bytes.reserve(usize::try_from(expected).unwrap_or_default().saturating_sub(bytes.len()));
                 file.take(most.saturating_sub(bytes.len() as u64)).read_to_end(&mut bytes).map_err(unreadable)?;
@@ -285,6 +285,14 @@ fn unreadable(error: io::Error) -> Outcome {
     Outcome::Failed {
         reason: format!("cannot be read: {error}"),
         advice: "check that it is still there, and its permissions".to_owned(),
+    }
+}
+
+fn unreadable_in_archive(error: io::Error) -> Outcome {
+    Outcome::Failed {
+        reason: format!("cannot be unpacked: {error}"),
+        advice: "open the archive to check it, and pack it again with the usual method (deflate) and no password"
+            .to_owned(),
     }
 }
 

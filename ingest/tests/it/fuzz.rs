@@ -30,7 +30,10 @@ fn broken(text: &str, chance: &mut Chance) -> String {
         let Some(&(start, end)) = tags.get(chance.below(tags.len())) else { break };
         match chance.below(6) {
             0 => text.replace_range(start..end, ""),
-            1 => text.insert_str(end, &text[start..end].to_owned()),
+            1 => {
+                let copy = text[start..end].to_owned();
+                text.insert_str(end, &copy);
+            }
             2 => {
                 let other = tags[chance.below(tags.len())];
                 let copy = text[other.0..other.1].to_owned();

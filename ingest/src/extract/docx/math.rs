@@ -34,7 +34,7 @@ fn element(node: Node, depth: usize, latex: &mut String) {
             let (numerator, denominator) = (part("num"), part("den"));
             match property("fPr", "type") {
                 Some("noBar") => {
-                    latex.push_str(&format!("\\genfrac{{}}{{}}{{0pt}}{{}}{{{numerator}}}{{{denominator}}}"))
+                    latex.push_str(&format!("\\genfrac{{}}{{}}{{0pt}}{{}}{{{numerator}}}{{{denominator}}}"));
                 }
                 Some("lin" | "skw") => latex.push_str(&format!("{numerator}/{denominator}")),
                 _ => latex.push_str(&format!("\\frac{{{numerator}}}{{{denominator}}}")),
