@@ -1,6 +1,7 @@
 //! `ingest PATH…`: opens what is needed, runs the pipeline here or through a server, and says what came of it.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use footnote_ingest::{
@@ -15,6 +16,9 @@ use crate::cli::{IngestCommand, NOT_DONE, SOME_FAILED, status};
 use crate::copying;
 use crate::output::{self, Output};
 use crate::watching::Watch;
+
+/// What was away is looked for again after that, also if nothing changed meanwhile.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// Where documents go.
 enum Destination {
@@ -34,27 +38,43 @@ pub(super) async fn run(command: &IngestCommand) -> anyhow::Result<ExitCode> {
         }
     }
     let destination = destination(command, &output).await?;
-    let mut options = pipeline_options(command)?;
+    let options = pipeline_options(command)?;
     if !command.watch {
         return Ok(exit_code(&run_once(command, &options, &destination, &output).await?));
     }
+    watch(command, options, destination, &output).await
+}
+
+/// Runs once, and again whenever something changed, until it is stopped.
+async fn watch(
+    command: &IngestCommand,
+    mut options: IngestOptions,
+    mut destination: Destination,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
     let mut watch = Watch::begin(&command.paths, command.root_name.as_deref()).await.map_err(anyhow::Error::new)?;
-    run_once(command, &options, &destination, &output).await?;
+    run_once(command, &options, &destination, output).await?;
     output.note("watching; Ctrl-C stops it");
     let mut last_run_succeeded = true;
     loop {
         let before = tokio::select! {
-            before = watch.change() => before,
+            before = watch.change() => Some(before),
+            () = tokio::time::sleep(TRY_AGAIN_AFTER), if !last_run_succeeded => None,
             stopped = tokio::signal::ctrl_c() => return stopped.map(|()| ExitCode::SUCCESS).map_err(Into::into),
         };
-        // What was removed, was so before our eyes; unless all is gone, which is rather a folder that was unmounted.
-        options.gone = if watch.sees_files() { GoneDocuments::RemoveHoweverMany } else { GoneDocuments::Stay };
-        options.unchanged_since = last_run_succeeded.then_some(before);
-        let outcome = run_once(command, &options, &destination, &output).await;
+        // What was removed, was so before our eyes.
+        options.gone = if watch.sees_every_path() { GoneDocuments::RemoveHoweverMany } else { GoneDocuments::Stay };
+        options.unchanged_since = before.filter(|_| last_run_succeeded);
+        let outcome = run_once(command, &options, &destination, output).await;
         last_run_succeeded = outcome.is_ok();
         if let Err(error) = outcome {
-            // With the next change, when the store may be back, all files are looked at.
             output::print_error(&format!("error: {error:#}"));
+            // The folder may belong to another server by now, or to none.
+            if matches!(destination, Destination::Server { .. })
+                && let Ok(found) = self::destination(command, output).await
+            {
+                destination = found;
+            }
         }
     }
 }

@@ -25,9 +25,10 @@ impl Watch {
         Ok(Self { roots, last })
     }
 
-    /// Whether there are any files: of a folder that is empty or not mounted all would seem to have been removed.
-    pub(super) fn sees_files(&self) -> bool {
-        !self.last.is_empty()
+    /// Whether there are files below each path: of a folder that is empty or not mounted all would seem to have been
+    /// removed.
+    pub(super) fn sees_every_path(&self) -> bool {
+        self.roots.iter().all(|root| self.last.has_any_of(root))
     }
 
     /// Waits until something has changed and then stayed as it is from one look to the next: an editor that saves, or a

@@ -34,8 +34,9 @@ impl Snapshot {
         Self(files)
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// Whether there are files below the root.
+    pub fn has_any_of(&self, root: &Root) -> bool {
+        self.0.keys().any(|source| root.covers(source))
     }
 
     /// Whether the file is as it was. One whose time is not known may have changed.

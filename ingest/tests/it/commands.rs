@@ -78,6 +78,17 @@ fn a_watched_folder_is_kept_in_step() {
     std::fs::remove_file(folder.path().join("yeast.txt")).unwrap();
     let report = wait_for(&events, finished);
     assert_eq!((&report["added"], &report["removed"], &report["reused"]), (&1.into(), &2.into(), &1.into()));
+
+    // Not mounted for a while.
+    let away = place.path().join("away");
+    let names = ["bread.md", "renamed.md"];
+    std::fs::create_dir(&away).unwrap();
+    names.iter().for_each(|name| std::fs::rename(folder.path().join(name), away.join(name)).unwrap());
+    let report = wait_for(&events, finished);
+    assert_eq!((&report["removed"], &report["gone"]), (&0.into(), &2.into()));
+    names.iter().for_each(|name| std::fs::rename(away.join(name), folder.path().join(name)).unwrap());
+    let report = wait_for(&events, finished);
+    assert_eq!((&report["unchanged"], &report["removed"], &report["gone"]), (&2.into(), &0.into(), &0.into()));
     watching.kill().unwrap();
     watching.wait().unwrap();
     let summary = stdout(&run(place.path(), &[path]));
