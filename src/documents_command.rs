@@ -131,7 +131,8 @@ fn print_details(document: &Document, chunks: &[Chunk]) {
     print(&format!("content hash  {content_hash}\nversion       {version}\nchunks        {chunk_count}"));
     print(&format!("tags          {}\ningested      {ingested_at}", tags.join(", ")));
     for (name, value) in metadata {
-        print(&format!("{name:13} {}", printable(&value.to_string())));
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        print(&format!("{name:13} {}", printable(&value)));
     }
     let text: String = chunks.iter().map(|chunk| chunk.text.as_str()).collect();
     print(&format!("\n{}", text.trim_end()));

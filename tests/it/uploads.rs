@@ -7,7 +7,7 @@ use reqwest::StatusCode;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
-use crate::server_process::{Server, folder_with_documents};
+use crate::server_process::{Server, folder_with_documents, footnote};
 use crate::test_app::{Answer, TestApp, answer};
 
 async fn upload(app: &TestApp, form: Form) -> Answer {
@@ -183,4 +183,36 @@ async fn ingest_finds_the_server_that_holds_the_folder() {
     assert_eq!(dated["metadata"]["modified_at"], "2001-09-09T01:46:40Z", "{dated}");
     let sources: Vec<_> = page["documents"].as_array().unwrap().iter().map(|one| one["source"].clone()).collect();
     assert!(sources.len() == files - 1 && !sources.contains(&json!("notes/b.txt")), "{sources:?}");
+}
+
+/// In the store itself, and through the server that holds it.
+#[tokio::test]
+async fn documents_are_listed_shown_and_deleted_from_a_terminal() {
+    let folder = folder_with_documents();
+    let documents = |arguments: &[&str]| footnote(folder.path()).arg("documents").args(arguments).output().unwrap();
+    let nothing = documents(&["list"]);
+    assert!(!nothing.status.success(), "{nothing:?}");
+    assert!(String::from_utf8_lossy(&nothing.stderr).contains("ingest makes one"), "{nothing:?}");
+
+    std::fs::write(folder.path().join("notes/tea.md"), "---\nauthor: Anna\n---\n# Tea\n\nIt steeps.\n").unwrap();
+    printed(&ingest(folder.path(), &["notes", "--tag", "kitchen"]));
+    let check = |source: &str| {
+        let list = printed(&documents(&["list", "--tag", "kitchen"]));
+        assert!(list.contains(&format!("  {source}  [kitchen]")), "{list}");
+        assert_eq!(printed(&documents(&["list", "--tag", "other"])), "");
+        let shown = printed(&documents(&["show", source]));
+        assert!(shown.contains(&format!("source        {source}\n")), "{shown}");
+        let json: Value = serde_json::from_str(&printed(&documents(&["show", source, "--json"]))).unwrap();
+        assert_eq!(json["document"]["source"], source);
+        assert_eq!(json["document"]["chunk_count"], json["chunks"].as_array().unwrap().len());
+        let mistyped = documents(&["delete", source, "notes/not-there.md"]);
+        assert!(String::from_utf8_lossy(&mistyped.stderr).contains("notes/not-there.md"), "{mistyped:?}");
+        assert_eq!(printed(&documents(&["delete", source])), format!("deleted {source}\n"));
+        assert!(!printed(&documents(&["list"])).contains(source));
+    };
+    let tea = printed(&documents(&["show", "notes/tea.md"]));
+    assert!(tea.contains("author        Anna\n") && tea.ends_with("\n# Tea\n\nIt steeps.\n"), "{tea}");
+    check("notes/tea.md");
+    let _server = Server::start(folder.path(), &[]);
+    check("notes/ml.md");
 }
