@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use roxmltree::Node;
 
 use super::blocks::Blocks;
-use super::package::{Package, parse_xml};
+use super::package::{Package, Related, parse_xml};
 use super::{ExtractError, xml};
 
 #[derive(Debug)]
@@ -20,12 +20,15 @@ pub(super) struct Chart {
 /// The charts among what a part refers to, by relationship id.
 pub(super) fn read_all(
     package: &mut Package,
-    relationships: &HashMap<String, String>,
+    relationships: &HashMap<String, Related>,
 ) -> Result<HashMap<String, Chart>, ExtractError> {
     let mut charts = HashMap::new();
-    for (id, part) in relationships.iter().filter(|(_, part)| part.contains("/charts/chart")) {
-        if let Some(text) = package.read_text(part)? {
-            charts.insert(id.clone(), Chart::read(parse_xml(&text)?.root_element()));
+    for (id, Related { part, .. }) in relationships.iter().filter(|(_, related)| related.kind == "chart") {
+        // A damaged chart is no reason to do without the text around it.
+        if let Some(text) = package.read_text(part)?
+            && let Ok(xml) = parse_xml(&text)
+        {
+            charts.insert(id.clone(), Chart::read(xml.root_element()));
         }
     }
     Ok(charts)
@@ -80,14 +83,32 @@ fn rows(series: &[Series]) -> Vec<Vec<String>> {
     std::iter::once(header).chain((0..count).map(row)).collect()
 }
 
-/// Numbers as short as they can be written.
+/// More points are no chart that anybody looked at.
+const MOST_POINTS: usize = 10_000;
+
+/// Each at its place, the places between them blank.
 fn points(node: Node) -> Vec<String> {
-    let text = |point: Node| xml::child(point, "v").and_then(|value| value.text()).unwrap_or_default().to_owned();
-    let point = |point: Node| {
-        let text = text(point);
-        text.parse::<f64>().map(|number| number.to_string()).unwrap_or(text)
-    };
-    node.descendants().filter(|node| xml::name(*node) == "pt").map(point).collect()
+    // Of labels in several levels, the innermost, which comes first.
+    let level = node.descendants().find(|node| xml::name(*node) == "lvl").unwrap_or(node);
+    let mut points: Vec<String> = Vec::new();
+    for point in level.descendants().filter(|node| xml::name(*node) == "pt") {
+        let place = point.attribute("idx").and_then(|place| place.parse().ok()).unwrap_or(points.len());
+        if place < MOST_POINTS {
+            points.resize(points.len().max(place + 1), String::new());
+            points[place] = text_of_point(point);
+        }
+    }
+    points
+}
+
+/// Numbers as short as they can be written; a label that looks like one stays as it is.
+fn text_of_point(point: Node) -> String {
+    let text = xml::child(point, "v").and_then(|value| value.text()).unwrap_or_default();
+    let is_number = point.parent().is_some_and(|cache| matches!(xml::name(cache), "numCache" | "numLit"));
+    match text.parse::<f64>() {
+        Ok(number) if is_number && number.is_finite() => number.to_string(),
+        Ok(_) | Err(_) => text.to_owned(),
+    }
 }
 
 fn text_of(node: Node) -> String {

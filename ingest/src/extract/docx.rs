@@ -26,13 +26,13 @@ pub(super) fn extract(name: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractEr
     let document = package.read_text(main_part)?.ok_or_else(missing)?;
     let document = parse_xml(&document)?;
     let relationships = package.relationships(main_part)?;
-    let mut part = |file: &str| {
-        let path = relationships.values().find(|path| path.rsplit('/').next() == Some(file));
-        path.map_or(Ok(None), |path| package.read_text(path)).map(Option::unwrap_or_default)
+    let mut part = |kind: &str| {
+        let related = relationships.values().find(|related| related.kind == kind);
+        related.map_or(Ok(None), |related| package.read_text(&related.part)).map(Option::unwrap_or_default)
     };
-    let styles = Styles::read(&part("styles.xml")?)?;
-    let numbering = Numbering::read(&part("numbering.xml")?)?;
-    let notes = Notes::read(&part("footnotes.xml")?, &part("endnotes.xml")?)?;
+    let styles = Styles::read(&part("styles")?)?;
+    let numbering = Numbering::read(&part("numbering")?)?;
+    let notes = Notes::read(&part("footnotes")?, &part("endnotes")?)?;
     let charts = chart::read_all(&mut package, &relationships)?;
 
     let has_pages = document.descendants().any(|node| xml::name(node) == "lastRenderedPageBreak");
@@ -73,6 +73,7 @@ impl Body {
             match xml::name(child) {
                 "p" => self.paragraph(child, depth),
                 "tbl" => self.table(child, depth),
+                "sdt" if inline::is_placeholder(child) => {}
                 "sdt" | "sdtContent" | "customXml" | "ins" | "moveTo" | "smartTag" => self.content(child, depth + 1),
                 "AlternateContent" => {
                     if let Some(choice) = inline::alternative(child) {
@@ -155,13 +156,13 @@ impl Body {
         for chart in parts.charts.iter().filter_map(|id| self.charts.get(*id)) {
             chart.write(&mut self.blocks);
         }
-        for note in &parts.notes {
-            if let Some(text) = self.notes.0.get(note) {
-                self.blocks.paragraph(text);
-            }
-        }
-        if parts.page_break_after {
-            self.blocks.page();
+        self.notes(&parts.notes);
+        (0..parts.page_breaks_after).for_each(|_| self.blocks.page());
+    }
+
+    fn notes(&mut self, notes: &[NoteId]) {
+        for text in notes.iter().filter_map(|note| self.notes.0.get(note)) {
+            self.blocks.paragraph(text);
         }
     }
 
@@ -173,6 +174,21 @@ impl Body {
         }
         let rows = table::rows(node, depth);
         self.blocks.table(&rows);
+        for inside in node.descendants() {
+            match xml::name(inside) {
+                "footnoteReference" | "endnoteReference" => {
+                    let notes: Vec<NoteId> = inline::note_id(inside).into_iter().collect();
+                    self.notes(&notes);
+                }
+                "chart" => {
+                    if let Some(chart) = xml::attribute(inside, "id").and_then(|id| self.charts.get(id)) {
+                        chart.write(&mut self.blocks);
+                    }
+                }
+                "lastRenderedPageBreak" => self.blocks.page(),
+                _ => {}
+            }
+        }
     }
 
     fn end_code(&mut self) {

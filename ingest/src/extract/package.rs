@@ -68,15 +68,27 @@ impl Package {
     }
 
     /// What a part of an Office document refers to, by the ids it uses; outside addresses are left out.
-    pub(super) fn relationships(&mut self, part: &str) -> Result<HashMap<String, String>, ExtractError> {
+    pub(super) fn relationships(&mut self, part: &str) -> Result<HashMap<String, Related>, ExtractError> {
         let (folder, file) = part.rsplit_once('/').unwrap_or(("", part));
         let Some(text) = self.read_text(&format!("{folder}/_rels/{file}.rels"))? else { return Ok(HashMap::new()) };
         let xml = parse_xml(&text)?;
         let inside = |node: &Node| node.attribute("TargetMode") != Some("External");
-        let relationship =
-            |node: Node| Some((node.attribute("Id")?.to_owned(), resolve(folder, node.attribute("Target")?)));
+        let relationship = |node: Node| {
+            let kind = node.attribute("Type").and_then(|kind| kind.rsplit('/').next()).unwrap_or_default().to_owned();
+            let part = resolve(folder, node.attribute("Target")?);
+            Some((node.attribute("Id")?.to_owned(), Related { kind, part }))
+        };
         Ok(xml.root_element().children().filter(inside).filter_map(relationship).collect())
     }
+}
+
+/// What a part refers to. The names of parts are the writing program's choice; what they are, the kind tells.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Related {
+    /// `styles`, `chart`: the last part of the relationship's type.
+    pub(super) kind: String,
+    /// Its path in the container.
+    pub(super) part: String,
 }
 
 /// Entities of a document type are refused, and with them the bombs that are made of them.

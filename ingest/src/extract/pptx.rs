@@ -4,7 +4,7 @@
 mod slide;
 
 use super::blocks::Blocks;
-use super::package::{Package, parse_xml};
+use super::package::{Package, Related, parse_xml};
 use super::{ExtractError, Extracted, chart, xml};
 use slide::Slide;
 
@@ -21,7 +21,7 @@ pub(super) fn extract(name: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractEr
     let part = |slide: roxmltree::Node| {
         let reference =
             slide.attributes().find(|attribute| attribute.name() == "id" && attribute.namespace().is_some())?;
-        relationships.get(reference.value()).cloned()
+        relationships.get(reference.value()).map(|related| related.part.clone())
     };
 
     let mut blocks = Blocks::default();
@@ -39,9 +39,11 @@ fn write_slide(package: &mut Package, part: &str, blocks: &mut Blocks) -> Result
     let relationships = package.relationships(part)?;
     let charts = chart::read_all(package, &relationships)?;
     let mut diagrams = std::collections::HashMap::new();
-    for (id, part) in relationships.iter().filter(|(_, part)| part.contains("/diagrams/data")) {
-        if let Some(text) = package.read_text(part)? {
-            diagrams.insert(id.clone(), slide::diagram_texts(parse_xml(&text)?.root_element()));
+    for (id, Related { part, .. }) in relationships.iter().filter(|(_, related)| related.kind == "diagramData") {
+        if let Some(text) = package.read_text(part)?
+            && let Ok(xml) = parse_xml(&text)
+        {
+            diagrams.insert(id.clone(), slide::diagram_texts(xml.root_element()));
         }
     }
     Slide { charts, diagrams, blocks }.write(slide.root_element());
@@ -51,11 +53,11 @@ fn write_slide(package: &mut Package, part: &str, blocks: &mut Blocks) -> Result
 /// What the speaker is to say is part of what the slide says.
 fn write_notes<'a>(
     package: &mut Package,
-    mut parts: impl Iterator<Item = &'a String>,
+    mut parts: impl Iterator<Item = &'a Related>,
     blocks: &mut Blocks,
 ) -> Result<(), ExtractError> {
-    let Some(part) = parts.find(|part| part.contains("/notesSlides/")) else { return Ok(()) };
-    let Some(text) = package.read_text(part)? else { return Ok(()) };
+    let Some(related) = parts.find(|related| related.kind == "notesSlide") else { return Ok(()) };
+    let Some(text) = package.read_text(&related.part)? else { return Ok(()) };
     let notes = slide::notes(parse_xml(&text)?.root_element());
     notes.iter().for_each(|paragraph| blocks.paragraph(paragraph));
     Ok(())

@@ -98,7 +98,7 @@ fn word() {
         ("word/document.xml", document),
         (
             "word/_rels/document.xml.rels",
-            r#"<Relationships><Relationship Id="a" Target="styles.xml"/><Relationship Id="b" Target="numbering.xml"/><Relationship Id="c" Target="footnotes.xml"/></Relationships>"#,
+            r#"<Relationships><Relationship Id="a" Type="x/styles" Target="styles.xml"/><Relationship Id="b" Type="x/numbering" Target="numbering.xml"/><Relationship Id="c" Type="x/footnotes" Target="footnotes.xml"/></Relationships>"#,
         ),
         (
             "word/styles.xml",
@@ -131,7 +131,7 @@ fn slides() {
         ),
         (
             "ppt/slides/_rels/slide1.xml.rels",
-            r#"<Relationships><Relationship Id="c1" Target="../charts/chart1.xml"/></Relationships>"#,
+            r#"<Relationships><Relationship Id="c1" Type="x/chart" Target="../charts/chart1.xml"/></Relationships>"#,
         ),
         (
             "ppt/slides/slide1.xml",

@@ -30,8 +30,8 @@ fn docx(body: &str) -> Vec<u8> {
     let main = format!(
         r#"<w:document xmlns:w="w" xmlns:m="m" xmlns:mc="mc" xmlns:w14="w14"><w:body>{body}</w:body></w:document>"#
     );
-    let relationships = r#"<Relationships><Relationship Id="a" Target="styles.xml"/>
-        <Relationship Id="b" Target="numbering.xml"/><Relationship Id="c" Target="footnotes.xml"/></Relationships>"#;
+    let relationships = r#"<Relationships><Relationship Id="a" Type="x/styles" Target="styles2.xml"/>
+        <Relationship Id="b" Type="x/numbering" Target="numbering.xml"/><Relationship Id="c" Type="x/footnotes" Target="notes.xml"/></Relationships>"#;
     let styles = r#"<w:styles xmlns:w="w">
         <w:style w:styleId="Titel"><w:name w:val="Title"/></w:style>
         <w:style w:styleId="berschrift1"><w:name w:val="heading 1"/><w:pPr><w:outlineLvl w:val="0"/></w:pPr></w:style>
@@ -48,9 +48,9 @@ fn docx(body: &str) -> Vec<u8> {
         &main,
         &[
             ("word/_rels/document.xml.rels", relationships),
-            ("word/styles.xml", styles),
+            ("word/styles2.xml", styles),
             ("word/numbering.xml", numbering),
-            ("word/footnotes.xml", footnotes),
+            ("word/notes.xml", footnotes),
         ],
     )
 }
@@ -177,6 +177,88 @@ fn slides_are_pages_with_titles() {
     assert_eq!(deck.page_starts, [0, deck.text.find("# Yeast").unwrap()]);
 }
 
+/// A presentation of one slide with these shapes and, under the id `c1`, this chart.
+fn slide(shapes: &str, chart: &str) -> String {
+    let main = format!(
+        r#"<p:presentation xmlns:p="p" xmlns:r="{RELATIONSHIPS}"><p:sldIdLst><p:sldId id="9" r:id="x1"/></p:sldIdLst></p:presentation>"#
+    );
+    let slide = format!(
+        r#"<p:sld xmlns:p="p" xmlns:a="a" xmlns:c="c" xmlns:r="{RELATIONSHIPS}"><p:cSld><p:spTree>{shapes}</p:spTree></p:cSld></p:sld>"#
+    );
+    let chart = format!(
+        r#"<c:chartSpace xmlns:c="c"><c:chart><c:plotArea><c:barChart>{chart}</c:barChart></c:plotArea></c:chart></c:chartSpace>"#
+    );
+    let deck = office(
+        "ppt/presentation.xml",
+        &main,
+        &[
+            (
+                "ppt/_rels/presentation.xml.rels",
+                r#"<Relationships><Relationship Id="x1" Target="slides/slide1.xml"/></Relationships>"#,
+            ),
+            ("ppt/slides/slide1.xml", &slide),
+            (
+                "ppt/slides/_rels/slide1.xml.rels",
+                r#"<Relationships><Relationship Id="c1" Type="x/chart" Target="../graph.xml"/></Relationships>"#,
+            ),
+            ("ppt/graph.xml", &chart),
+        ],
+    );
+    extracted("deck.pptx", deck).text
+}
+
+#[test]
+fn the_numbers_of_a_chart_stay_with_their_categories() {
+    let points = |kind: &str, points: &[(u8, &str)]| {
+        let points: String =
+            points.iter().map(|(place, value)| format!(r#"<c:pt idx="{place}"><c:v>{value}</c:v></c:pt>"#)).collect();
+        format!("<c:{kind}>{points}</c:{kind}>")
+    };
+    let chart = format!(
+        "<c:ser><c:tx>{}</c:tx><c:cat>{}</c:cat><c:val>{}</c:val></c:ser>",
+        points("strCache", &[(0, "Sold")]),
+        points("strCache", &[(0, "007"), (1, "1.10"), (2, "Infinity")]),
+        // Nothing was sold of the second.
+        points("numCache", &[(0, "4.4000000000000004"), (2, "2")])
+    );
+    let text = slide(r#"<p:graphicFrame><c:chart r:id="c1"/></p:graphicFrame>"#, &chart);
+    assert_eq!(text, "Bar chart\n\n|  | Sold |\n| --- | --- |\n| 007 | 4.4 |\n| 1.10 |  |\n| Infinity | 2 |\n\n");
+}
+
+#[test]
+fn absurd_levels_and_numbers_of_a_slide_are_put_up_with() {
+    let item = r#"<a:p><a:pPr lvl="18446744073709551615"><a:buAutoNum startAt="4294967295"/></a:pPr><a:r><a:t>One</a:t></a:r></a:p>
+        <a:p><a:pPr lvl="3"><a:buAutoNum startAt="4294967295"/></a:pPr><a:r><a:t>Two</a:t></a:r></a:p>
+        <a:p><a:pPr lvl="3"><a:buAutoNum startAt="4294967295"/></a:pPr><a:r><a:t>Three</a:t></a:r></a:p>"#;
+    let text = slide(&format!("<p:sp><p:txBody>{item}</p:txBody></p:sp>"), "");
+    assert!(text.contains("One") && text.contains("Two") && text.contains("Three"), "{text}");
+    // A cell that reaches over others is repeated if it is short.
+    let cell = |attributes: &str, text: &str| {
+        format!("<a:tc {attributes}><p:txBody><a:p><a:r><a:t>{text}</a:t></a:r></a:p></p:txBody></a:tc>")
+    };
+    let long = "Long. ".repeat(100);
+    let merged = |text: &str| {
+        let row = cell(r#"gridSpan="3""#, text) + &cell(r#"hMerge="1""#, "") + &cell(r#"hMerge="1""#, "");
+        slide(&format!("<p:graphicFrame><a:tbl><a:tr>{row}</a:tr></a:tbl></p:graphicFrame>"), "")
+    };
+    assert!(merged("Short").starts_with("| Short | Short | Short |\n"));
+    assert_eq!(merged(&long).matches("Long. Long.").count(), 50);
+}
+
+#[test]
+fn signs_notes_in_tables_and_hidden_text_of_a_word_document() {
+    let run = |inside: &str| format!("<w:r>{inside}</w:r>");
+    let body = [
+        format!("<w:p>{}{}{}</w:p>", run(r#"<w:sym w:font="Wingdings" w:char="F0FE"/>"#), run("<w:t xml:space=\"preserve\"> Oil and ga\u{ad}s</w:t>"), run("<w:rPr><w:vanish/></w:rPr><w:t>hidden</w:t>")),
+        r#"<w:tbl><w:tr><w:tc><w:p><w:r><w:t>Lamp</w:t><w:footnoteReference w:id="2"/></w:r></w:p></w:tc><w:tc><w:p><w:r><w:t>One</w:t></w:r></w:p></w:tc></w:tr></w:tbl>"#.to_owned(),
+        r#"<w:sdt><w:sdtPr><w:showingPlcHdr/></w:sdtPr><w:sdtContent><w:p><w:r><w:t>Write here.</w:t></w:r></w:p></w:sdtContent></w:sdt>"#.to_owned(),
+        r#"<w:p><w:r><w:t>Name: </w:t></w:r><w:sdt><w:sdtPr><w:showingPlcHdr/></w:sdtPr><w:sdtContent><w:r><w:t>Click here.</w:t></w:r></w:sdtContent></w:sdt></w:p>"#.to_owned(),
+    ]
+    .concat();
+    let expected = "[x] Oil and gas\n\n| Lamp | One |\n| --- | --- |\n\nSays the almanac.\n\nName:\n\n";
+    assert_eq!(extracted("a.docx", docx(&body)).text, expected);
+}
+
 /// An OpenDocument file with this body.
 fn open_document(kind: &str, body: &str) -> Vec<u8> {
     let content = format!(
@@ -234,7 +316,8 @@ fn workbook(cells: &str) -> Vec<u8> {
             r#"<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{cells}</sheetData></worksheet>"#
         )
     };
-    let of_sheet = r#"<Relationships><Relationship Id="c" Target="../comments1.xml"/></Relationships>"#;
+    let of_sheet =
+        r#"<Relationships><Relationship Id="c" Type="x/comments" Target="../comments1.xml"/></Relationships>"#;
     let comments = r#"<comments><authors><author>Anna</author></authors><commentList><comment ref="A1" authorId="0"><text><t>In euros.</t></text></comment></commentList></comments>"#;
     office(
         "xl/workbook.xml",

@@ -21,13 +21,24 @@ pub(super) struct Parts<'a, 'input> {
     pub(super) charts: Vec<&'a str>,
     pub(super) notes: Vec<NoteId>,
     pub(super) page_break_before: bool,
-    pub(super) page_break_after: bool,
+    pub(super) page_breaks_after: usize,
 }
 
 pub(super) fn read<'a, 'input>(paragraph: Node<'a, 'input>) -> Inline<'a, 'input> {
     let mut inline = Inline::default();
     inline.children(paragraph, 0);
     inline
+}
+
+/// Whether a content control only says what to write there.
+pub(super) fn is_placeholder(control: Node) -> bool {
+    xml::child(control, "sdtPr").is_some_and(|properties| xml::is_on(properties, "showingPlcHdr"))
+}
+
+/// The note that a reference leads to.
+pub(super) fn note_id(reference: Node) -> Option<NoteId> {
+    let is_endnote = xml::name(reference) == "endnoteReference";
+    Some((is_endnote, xml::attribute(reference, "id")?.to_owned()))
 }
 
 /// Of several ways to show something, one: the first, or the other if there is no text in that.
@@ -48,12 +59,15 @@ impl<'a, 'input> Inline<'a, 'input> {
 
     fn element(&mut self, node: Node<'a, 'input>, depth: usize) {
         match xml::name(node) {
-            "t" => self.text.push_str(node.text().unwrap_or_default()),
+            // Where a word may be divided is of use to a printer only.
+            "t" => self.text.extend(node.text().unwrap_or_default().chars().filter(|character| *character != '\u{ad}')),
+            "sym" => self.symbol(node),
+            "r" if xml::child(node, "rPr").is_some_and(|properties| xml::is_on(properties, "vanish")) => {}
             "tab" | "ptab" => self.text.push('\t'),
             "br" | "cr" => self.text.push('\n'),
             "noBreakHyphen" => self.text.push('-'),
             "lastRenderedPageBreak" if self.text.trim().is_empty() => self.parts.page_break_before = true,
-            "lastRenderedPageBreak" => self.parts.page_break_after = true,
+            "lastRenderedPageBreak" => self.parts.page_breaks_after += 1,
             "pPr" | "rPr" | "sdtPr" | "sdtEndPr" | "del" | "moveFrom" | "instrText" | "delText" | "rt" => {}
             "AlternateContent" => {
                 if let Some(choice) = alternative(node) {
@@ -62,8 +76,8 @@ impl<'a, 'input> Inline<'a, 'input> {
             }
             "txbxContent" => self.parts.text_boxes.push(node),
             "chart" => self.parts.charts.extend(xml::attribute(node, "id")),
-            "footnoteReference" => self.note(node, false),
-            "endnoteReference" => self.note(node, true),
+            "footnoteReference" | "endnoteReference" => self.parts.notes.extend(note_id(node)),
+            "checkBox" => self.form_checkbox(node),
             "oMathPara" => self.parts.equations.extend(xml::children(node, "oMath").map(math::latex)),
             "oMath" => self.formula(node),
             "sdt" => self.control(node, depth),
@@ -71,10 +85,26 @@ impl<'a, 'input> Inline<'a, 'input> {
         }
     }
 
-    fn note(&mut self, node: Node, is_endnote: bool) {
-        if let Some(id) = xml::attribute(node, "id") {
-            self.parts.notes.push((is_endnote, id.to_owned()));
+    /// A sign of a font of signs; most of them only decorate.
+    fn symbol(&mut self, node: Node) {
+        let code = xml::attribute(node, "char").and_then(|code| u32::from_str_radix(code, 16).ok());
+        match code {
+            // Boxes of Wingdings, ticked and not.
+            Some(0xf052 | 0xf054 | 0xf078 | 0xf0fd | 0xf0fe) => self.text.push_str("[x]"),
+            Some(0xf06f | 0xf071 | 0xf0a3 | 0xf0a8) => self.text.push_str("[ ]"),
+            // What a font has in the area for private use, no other font has.
+            Some(0xe000..=0xf8ff) | None => {}
+            Some(code) => self.text.extend(char::from_u32(code)),
         }
+    }
+
+    /// Of a form before there were content controls.
+    fn form_checkbox(&mut self, node: Node) {
+        let is_ticked = match xml::child(node, "checked") {
+            Some(_) => xml::is_on(node, "checked"),
+            None => xml::is_on(node, "default"),
+        };
+        self.text.push_str(if is_ticked { "[x]" } else { "[ ]" });
     }
 
     fn formula(&mut self, node: Node) {
@@ -90,6 +120,7 @@ impl<'a, 'input> Inline<'a, 'input> {
         match checkbox {
             Some(checkbox) if xml::is_on(checkbox, "checked") => self.text.push_str("[x]"),
             Some(_) => self.text.push_str("[ ]"),
+            None if is_placeholder(node) => {}
             None => self.children(node, depth + 1),
         }
     }

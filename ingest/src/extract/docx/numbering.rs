@@ -11,26 +11,29 @@ const LEVELS: usize = 9;
 
 #[derive(Debug, Default)]
 pub(super) struct Numbering {
-    definitions: HashMap<String, Vec<Level>>,
+    /// Levels by their depth; one that is not defined is none.
+    definitions: HashMap<String, [Option<Level>; LEVELS]>,
     lists: HashMap<String, List>,
     /// How far each definition has counted: lists of one definition go on from each other.
-    counters: HashMap<String, [Option<u32>; LEVELS]>,
+    counters: HashMap<String, [Option<i64>; LEVELS]>,
     begun: HashSet<String>,
 }
 
 #[derive(Debug, Clone)]
 struct Level {
-    start: u32,
+    start: i64,
     format: String,
     /// `%1.%2`.
     text: String,
+    /// Numbers of the levels above are shown as plain numbers.
+    is_legal: bool,
 }
 
 #[derive(Debug)]
 struct List {
     definition: String,
     /// Where the counting of a level begins anew.
-    starts: HashMap<usize, u32>,
+    starts: HashMap<usize, i64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,10 +50,21 @@ impl Numbering {
         }
         let document = parse_xml(text)?;
         let root = document.root_element();
-        let definitions = xml::children(root, "abstractNum").filter_map(|node| {
-            let levels = xml::children(node, "lvl").take(LEVELS).map(Level::read).collect();
-            Some((xml::attribute(node, "abstractNumId")?.to_owned(), levels))
-        });
+        let mut definitions = HashMap::new();
+        // Definitions that stand for a style's list, which is defined elsewhere.
+        let (mut of_styles, mut links) = (HashMap::new(), Vec::new());
+        for node in xml::children(root, "abstractNum") {
+            let Some(id) = xml::attribute(node, "abstractNumId") else { continue };
+            of_styles.extend(xml::value(node, "styleLink").map(|style| (style, id)));
+            match xml::value(node, "numStyleLink") {
+                Some(style) => links.push((id, style)),
+                None => drop(definitions.insert(id.to_owned(), Level::read_all(node))),
+            }
+        }
+        for (id, style) in links {
+            let levels = of_styles.get(style).and_then(|linked| definitions.get(*linked)).cloned();
+            definitions.extend(levels.map(|levels| (id.to_owned(), levels)));
+        }
         let lists = xml::children(root, "num").filter_map(|node| {
             let starts = xml::children(node, "lvlOverride").filter_map(|node| {
                 Some((xml::attribute(node, "ilvl")?.parse().ok()?, xml::value(node, "startOverride")?.parse().ok()?))
@@ -58,14 +72,14 @@ impl Numbering {
             let list = List { definition: xml::value(node, "abstractNumId")?.to_owned(), starts: starts.collect() };
             Some((xml::attribute(node, "numId")?.to_owned(), list))
         });
-        Ok(Self { definitions: definitions.collect(), lists: lists.collect(), ..Self::default() })
+        Ok(Self { definitions, lists: lists.collect(), ..Self::default() })
     }
 
     /// Counts one on. None if the list is none, as number 0 is.
     pub(super) fn next(&mut self, list: &str, level: usize) -> Option<Marker> {
         let List { definition, starts } = self.lists.get(list)?;
         let levels = self.definitions.get(definition)?;
-        let Some(own) = levels.get(level) else { return Some(Marker::Bullet) };
+        let Some(Some(own)) = levels.get(level) else { return Some(Marker::Bullet) };
         let counters = self.counters.entry(definition.clone()).or_default();
         if self.begun.insert(list.to_owned()) {
             for (level, start) in starts {
@@ -86,8 +100,20 @@ impl Numbering {
 }
 
 impl Level {
+    fn read_all(definition: Node) -> [Option<Self>; LEVELS] {
+        let mut levels = [const { None }; LEVELS];
+        for node in xml::children(definition, "lvl") {
+            let depth: Option<usize> = xml::attribute(node, "ilvl").and_then(|depth| depth.parse().ok());
+            if let Some(level) = depth.and_then(|depth| levels.get_mut(depth)) {
+                *level = Some(Self::read(node));
+            }
+        }
+        levels
+    }
+
     fn read(node: Node) -> Self {
         Self {
+            is_legal: xml::is_on(node, "isLgl"),
             start: xml::value(node, "start").and_then(|start| start.parse().ok()).unwrap_or(1),
             format: xml::value(node, "numFmt").unwrap_or("decimal").to_owned(),
             text: xml::value(node, "lvlText").unwrap_or_default().to_owned(),
@@ -95,7 +121,7 @@ impl Level {
     }
 
     /// The text with each `%n` as the count of that level.
-    fn number(&self, levels: &[Self], counters: &[Option<u32>; LEVELS]) -> String {
+    fn number(&self, levels: &[Option<Self>; LEVELS], counters: &[Option<i64>; LEVELS]) -> String {
         let mut number = String::new();
         let mut characters = self.text.chars().peekable();
         while let Some(character) = characters.next() {
@@ -106,15 +132,18 @@ impl Level {
             };
             characters.next();
             let index = (digit as usize).saturating_sub(1);
-            if let (Some(level), Some(counter)) = (levels.get(index), counters.get(index)) {
-                number.push_str(&formatted(counter.unwrap_or(level.start), &level.format));
+            if let (Some(Some(level)), Some(counter)) = (levels.get(index), counters.get(index)) {
+                let format = if self.is_legal { "decimal" } else { &level.format };
+                number.push_str(&formatted(counter.unwrap_or(level.start), format));
             }
         }
         number
     }
 }
 
-fn formatted(number: u32, format: &str) -> String {
+fn formatted(number: i64, format: &str) -> String {
+    // Letters and Roman numerals begin with one.
+    let Ok(number) = u32::try_from(number) else { return number.to_string() };
     match format {
         "lowerLetter" => letters(number, b'a'),
         "upperLetter" => letters(number, b'A'),
@@ -149,7 +178,7 @@ fn roman(number: u32) -> String {
         (4, "IV"),
         (1, "I"),
     ];
-    if number >= 4000 {
+    if number == 0 || number >= 4000 {
         return number.to_string();
     }
     let mut left = number;

@@ -73,7 +73,10 @@ pub(super) fn block_text(node: Node, depth: usize) -> String {
                 texts.extend(equations.chain(boxes));
             }
             "tbl" => texts.extend(rows(child, depth + 1).into_iter().flatten()),
-            "sdt" | "sdtContent" | "customXml" | "ins" => texts.push(block_text(child, depth + 1)),
+            "sdt" | "sdtContent" | "customXml" | "ins" | "moveTo" | "smartTag" => {
+                texts.push(block_text(child, depth + 1));
+            }
+            "AlternateContent" => texts.extend(inline::alternative(child).map(|choice| block_text(choice, depth + 1))),
             _ => {}
         }
     }

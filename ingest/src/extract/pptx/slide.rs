@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use roxmltree::Node;
 
-use crate::extract::blocks::{Blocks, WIDEST_SPAN};
+use crate::extract::blocks::{Blocks, WIDEST_SPAN, repeated};
 use crate::extract::{chart, xml};
 
 pub(super) struct Slide<'a> {
@@ -63,7 +63,8 @@ impl Slide<'_> {
                 continue;
             }
             let properties = xml::child(paragraph, "pPr");
-            let level = properties.and_then(|node| xml::attribute(node, "lvl")?.parse().ok()).unwrap_or(0);
+            // PowerPoint has nine.
+            let level = properties.and_then(|node| xml::attribute(node, "lvl")?.parse().ok()).unwrap_or(0_usize).min(8);
             let has = |name| properties.is_some_and(|properties| xml::child(properties, name).is_some());
             if has("buAutoNum") {
                 let start =
@@ -108,11 +109,11 @@ impl Numbers {
         self.end(level + 1);
         match self.0.get_mut(level) {
             Some(number) => {
-                *number += 1;
+                *number = number.saturating_add(1);
                 *number
             }
             None => {
-                self.0.resize(level.min(16) + 1, start);
+                self.0.resize(level + 1, start);
                 start
             }
         }
@@ -154,9 +155,9 @@ fn rows(table: Node) -> Vec<Vec<String>> {
         let mut cells: Vec<String> = Vec::new();
         for cell in xml::children(row, "tc").take(WIDEST_SPAN * WIDEST_SPAN) {
             let goes_on = |name| matches!(xml::attribute(cell, name), Some("1" | "true"));
-            let above = || rows.last().and_then(|above| above.get(cells.len())).cloned();
+            let above = || rows.last().and_then(|above| above.get(cells.len())).map(|text| repeated(text));
             let text = if goes_on("hMerge") {
-                cells.last().cloned()
+                cells.last().map(|text| repeated(text))
             } else if goes_on("vMerge") {
                 above()
             } else {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use roxmltree::Node;
 
-use crate::extract::package::{Package, parse_xml};
+use crate::extract::package::{Package, Related, parse_xml};
 use crate::extract::{ExtractError, chart, xml};
 
 #[derive(Debug, Default)]
@@ -27,34 +27,41 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<HashMap<String, Attached>, ExtractE
     let parts = package.relationships(main_part)?;
     let mut attached = HashMap::new();
     for sheet in xml::child(workbook.root_element(), "sheets").into_iter().flat_map(|sheets| sheets.children()) {
-        if let (Some(name), Some(part)) =
-            (xml::attribute(sheet, "name"), xml::attribute(sheet, "id").and_then(|id| parts.get(id)))
+        if let (Some(name), Some(related)) =
+            (xml::attribute(sheet, "name"), relationship_id(sheet).and_then(|id| parts.get(id)))
         {
-            attached.insert(name.to_owned(), of_sheet(&mut package, part)?);
+            attached.insert(name.to_owned(), of_sheet(&mut package, &related.part)?);
         }
     }
     Ok(attached)
+}
+
+/// Of several attributes called `id`, the one that refers to a part: it has a namespace.
+fn relationship_id<'a>(node: Node<'a, '_>) -> Option<&'a str> {
+    let id = node.attributes().find(|attribute| attribute.name() == "id" && attribute.namespace().is_some())?;
+    Some(id.value())
 }
 
 fn of_sheet(package: &mut Package, part: &str) -> Result<Attached, ExtractError> {
     let mut attached = Attached::default();
-    for part in in_order(package.relationships(part)?) {
-        if part.contains("/drawings/drawing") {
+    for Related { kind, part } in in_order(package.relationships(part)?) {
+        if kind == "drawing" {
             let charts = package.relationships(&part)?;
             let mut charts: Vec<_> = chart::read_all(package, &charts)?.into_iter().collect();
             charts.sort_by(|(one, _), (other, _)| one.cmp(other));
             attached.charts.extend(charts.into_iter().map(|(_, chart)| chart));
-        } else if part.contains("/comments")
+        } else if kind == "comments"
             && let Some(text) = package.read_text(&part)?
+            && let Ok(xml) = parse_xml(&text)
         {
-            attached.comments.extend(comments(parse_xml(&text)?.root_element()));
+            attached.comments.extend(comments(xml.root_element()));
         }
     }
     Ok(attached)
 }
 
-fn in_order(parts: HashMap<String, String>) -> Vec<String> {
-    let mut parts: Vec<String> = parts.into_values().collect();
+fn in_order(parts: HashMap<String, Related>) -> Vec<Related> {
+    let mut parts: Vec<Related> = parts.into_values().collect();
     parts.sort();
     parts
 }
