@@ -20,3 +20,4 @@ mod office;
 mod program;
 mod roots;
 mod stops;
+mod tables;
