@@ -6,14 +6,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use footnote_ingest::Server;
-use footnote_knowledge::collection::{self, Chunk, Collection, Document, Filter};
+use footnote_knowledge::collection::{Chunk, Collection, Document, Filter};
+use footnote_knowledge::connect;
 use footnote_knowledge::server_file::ServerFile;
-use footnote_knowledge::{connect, vector_store};
 use uuid::Uuid;
 
 use crate::cli::{DocumentsCommand, DocumentsOptions};
-
-const PAGE: usize = 1000;
 
 /// Where the documents are.
 enum Documents {
@@ -29,7 +27,7 @@ pub async fn run(command: &DocumentsCommand) -> anyhow::Result<ExitCode> {
         }
         DocumentsCommand::Show { document, json, options } => {
             let documents = Documents::open(options).await?;
-            let document = documents.find(document).await?;
+            let document = find(&documents.list(None).await?, document)?;
             let chunks = documents.chunks(document.id).await?;
             if *json {
                 print_json(&serde_json::json!({"document": document, "chunks": chunks}));
@@ -40,10 +38,8 @@ pub async fn run(command: &DocumentsCommand) -> anyhow::Result<ExitCode> {
         DocumentsCommand::Delete { documents: names, options } => {
             let documents = Documents::open(options).await?;
             // All are looked up before the first is deleted: a mistyped name deletes nothing.
-            let mut found = Vec::new();
-            for name in names {
-                found.push(documents.find(name).await?);
-            }
+            let all = documents.list(None).await?;
+            let found = names.iter().map(|name| find(&all, name)).collect::<Result<Vec<_>, _>>()?;
             for document in found {
                 documents.delete(document.id).await?;
                 print(&format!("deleted {}", document.source));
@@ -62,12 +58,10 @@ impl Documents {
         match connect::find_collection(&options.store, &embedder).await {
             Ok(Some(collection)) => Ok(Self::Store(collection)),
             Ok(None) => bail!("there is no collection {:?} yet; ingest makes one", options.store.collection),
-            Err(collection::Error::Store(vector_store::Error::InUse { folder })) => {
-                let file = ServerFile::read(&options.store.data_dir)?;
-                let file = file.ok_or(collection::Error::Store(vector_store::Error::InUse { folder }))?;
+            Err(error) => {
+                let file = ServerFile::of_holder(&options.store.data_dir, error)?;
                 Ok(Self::Server(Server::new(&file.url, Some(file.token))))
             }
-            Err(error) => Err(error.into()),
         }
     }
 
@@ -75,19 +69,11 @@ impl Documents {
     async fn list(&self, tag: Option<&str>) -> anyhow::Result<Vec<Document>> {
         let mut documents = match self {
             Self::Server(server) => server.documents().await?,
-            Self::Store(collection) => all_of(collection).await?,
+            Self::Store(collection) => collection.all_documents(&Filter::default()).await?,
         };
         documents.retain(|document| tag.is_none_or(|tag| document.tags.iter().any(|own| own == tag)));
         documents.sort_by(|one, other| one.source.cmp(&other.source));
         Ok(documents)
-    }
-
-    /// By its id or its source.
-    async fn find(&self, name: &str) -> anyhow::Result<Document> {
-        let by_id = Uuid::parse_str(name).ok();
-        let is_it = |document: &Document| Some(document.id) == by_id || document.source == name;
-        let found = self.list(None).await?.into_iter().find(is_it);
-        found.with_context(|| format!("there is no document {name}; `footnote documents list` shows those there are"))
     }
 
     async fn chunks(&self, id: Uuid) -> anyhow::Result<Vec<Chunk>> {
@@ -106,17 +92,12 @@ impl Documents {
     }
 }
 
-async fn all_of(collection: &Collection) -> Result<Vec<Document>, collection::Error> {
-    let mut documents = Vec::new();
-    let mut cursor = None;
-    loop {
-        let page = collection.documents(&Filter::default(), cursor.as_deref(), PAGE).await?;
-        documents.extend(page.items);
-        cursor = page.next;
-        if cursor.is_none() {
-            return Ok(documents);
-        }
-    }
+/// By its id or its source.
+fn find(documents: &[Document], name: &str) -> anyhow::Result<Document> {
+    let by_id = Uuid::parse_str(name).ok();
+    let found = documents.iter().find(|document| Some(document.id) == by_id || document.source == name);
+    let found = found.cloned();
+    found.with_context(|| format!("there is no document {name}; `footnote documents list` shows those there are"))
 }
 
 fn print_line(document: &Document) {

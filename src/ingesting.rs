@@ -10,10 +10,7 @@ use footnote_ingest::discover::{self, RootError};
 use footnote_ingest::{Event, Extractor, IngestOptions, Outcome, Report, ingest};
 use serde::Serialize;
 
-use crate::library::{self, Library, Opened};
-
-/// How often a vector store that is not there yet is asked again.
-const ASK_AGAIN: Duration = Duration::from_secs(2);
+use crate::library::{self, Library};
 
 /// The state of the ingest that the server was started with; cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -57,7 +54,9 @@ impl Ingesting {
     }
 
     async fn run_to_the_end(self, paths: Vec<PathBuf>, library: Library, extractor: Extractor) {
-        let opened = self.opened(&library).await;
+        // Nobody else is kept waiting by that.
+        let opened = library.wait_until_open(|error| self.cannot_begin(error)).await;
+        self.update(|state| state.error = None);
         let progress = |event| {
             log_event(&event);
             self.update(|state| state.note(&event));
@@ -80,20 +79,6 @@ impl Ingesting {
             state.running = false;
             state.error = error;
         });
-    }
-
-    /// Waits for a store that is not there yet; nobody else is kept waiting by that.
-    async fn opened<'a>(&self, library: &'a Library) -> &'a Opened {
-        loop {
-            match library.open().await {
-                Ok(opened) => {
-                    self.update(|state| state.error = None);
-                    return opened;
-                }
-                Err(error) => self.cannot_begin(&error),
-            }
-            tokio::time::sleep(ASK_AGAIN).await;
-        }
     }
 
     /// What passes by itself is told by whoever waits for it; what does not is logged once.

@@ -15,6 +15,9 @@ use tokio::sync::{Mutex, OnceCell};
 /// How long a failed opening is remembered, so that an outage does not cost every request a connection attempt.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// How often a vector store that is not there yet is asked again by those who wait for it.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
+
 /// How long the start of a server waits for what is elsewhere and does not answer.
 const PATIENCE_AT_START: Duration = Duration::from_secs(1);
 
@@ -107,6 +110,18 @@ impl Library {
             *last_failure = Some((Instant::now(), Arc::clone(&error)));
             error
         })
+    }
+
+    /// Both parts, as soon as they can be opened, for one who has nothing else to do; `failed` is told of each attempt
+    /// that was in vain.
+    pub async fn wait_until_open(&self, failed: impl Fn(&Arc<Error>)) -> &Opened {
+        loop {
+            match self.open().await {
+                Ok(opened) => return opened,
+                Err(error) => failed(&error),
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
     }
 
     /// The opening when a server starts. An error is one that only a person can mend; what is down at the moment is

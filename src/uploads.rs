@@ -15,16 +15,13 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use crate::library::{self, Library};
+use crate::library::Library;
 pub use job::{Job, JobState};
 pub(crate) use upload::create;
 pub use upload::{InvalidSource, Upload};
 
 /// How long a job can be asked about after it is done.
 const DONE_JOBS_STAY: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
-
-/// How often a vector store that is not there yet is asked again.
-const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 /// The jobs of this server; cheap to clone.
 #[derive(Debug, Clone)]
@@ -91,7 +88,9 @@ impl Uploads {
     }
 
     async fn run(&self, job: &Job, library: &Library, extractor: &Extractor) -> Result<Report, String> {
-        let opened = self.opened(job.id, library).await;
+        let waits = |waits_for| self.update(job.id, |job| job.waits_for = waits_for);
+        let opened = library.wait_until_open(|_| waits(Some("the vector store or the embedder".to_owned()))).await;
+        waits(None);
         let options = IngestOptions {
             root_name: Some(job.root.clone()),
             // The folder is ours, and only for this job.
@@ -109,20 +108,6 @@ impl Uploads {
             tracing::error!(job.id = %job.id, error, "an upload stopped before its end");
             error
         })
-    }
-
-    /// Waits for a store that is not there yet.
-    async fn opened<'a>(&self, id: Uuid, library: &'a Library) -> &'a library::Opened {
-        loop {
-            match library.open().await {
-                Ok(opened) => {
-                    self.update(id, |job| job.waits_for = None);
-                    return opened;
-                }
-                Err(_) => self.update(id, |job| job.waits_for = Some("the vector store or the embedder".to_owned())),
-            }
-            tokio::time::sleep(ASK_AGAIN).await;
-        }
     }
 
     fn forget_old(&self) {

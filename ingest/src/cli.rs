@@ -84,13 +84,8 @@ pub(super) struct IngestCommand {
     #[arg(long, env = "FOOTNOTE_API_KEY", value_name = "KEY", hide_env_values = true)]
     pub(super) api_key: Vec<Secret>,
 
-    /// Print failures only
-    #[arg(long, conflicts_with = "json")]
-    pub(super) quiet: bool,
-
-    /// Print one JSON object per event and line
-    #[arg(long)]
-    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) output: OutputFlags,
 
     #[command(flatten)]
     pub(super) store: StoreOptions,
@@ -115,13 +110,8 @@ pub(super) struct ExtractCommand {
     #[command(flatten)]
     pub(super) extract: ExtractFlags,
 
-    /// Print failures only
-    #[arg(long, conflicts_with = "json")]
-    pub(super) quiet: bool,
-
-    /// Print one JSON object per event and line
-    #[arg(long)]
-    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) output: OutputFlags,
 }
 
 #[derive(Debug, Args)]
@@ -142,6 +132,19 @@ pub(super) struct CopyCommand {
     #[arg(long, env = "FOOTNOTE_COLLECTION", value_name = "NAME", default_value = "documents")]
     pub(super) collection: String,
 
+    #[command(flatten)]
+    pub(super) output: OutputFlags,
+
+    #[command(flatten)]
+    pub(super) embedding: EmbeddingOptions,
+
+    #[command(flatten)]
+    pub(super) openai: OpenAiOptions,
+}
+
+/// How much is told of a run, and to whom.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct OutputFlags {
     /// Print failures only
     #[arg(long, conflicts_with = "json")]
     pub(super) quiet: bool,
@@ -149,12 +152,6 @@ pub(super) struct CopyCommand {
     /// Print one JSON object per event and line
     #[arg(long)]
     pub(super) json: bool,
-
-    #[command(flatten)]
-    pub(super) embedding: EmbeddingOptions,
-
-    #[command(flatten)]
-    pub(super) openai: OpenAiOptions,
 }
 
 /// What to take of files.

@@ -16,7 +16,7 @@ use crate::output::Output;
 
 /// From the embedded engine to a server, vectors and all.
 pub(super) async fn copy_to_server(command: &CopyCommand) -> anyhow::Result<ExitCode> {
-    let output = Output::new(command.quiet, command.json);
+    let output = Output::new(command.output);
     if !command.from.is_dir() {
         bail!("there is no data folder {}", command.from.display());
     }

@@ -13,6 +13,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::report::Outcome;
 use archive::Entry;
 use ignore::{DirEntry, WalkBuilder};
 
@@ -54,6 +55,15 @@ pub enum Found {
 }
 
 impl Found {
+    /// The file, or what became of what is none.
+    pub(crate) fn file(self) -> Result<Candidate, Outcome> {
+        match self {
+            Self::File(candidate) => Ok(candidate),
+            Self::Skipped { reason, .. } => Err(Outcome::Skipped { reason }),
+            Self::Unreadable { reason, advice, .. } => Err(Outcome::Failed { reason, advice }),
+        }
+    }
+
     pub(crate) fn source(&self) -> &str {
         match self {
             Self::File(Candidate { source, .. }) | Self::Skipped { source, .. } | Self::Unreadable { source, .. } => {

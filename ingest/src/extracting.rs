@@ -10,7 +10,7 @@ use crate::ingesting::exit_code;
 use crate::output::Output;
 
 pub(super) async fn run(command: &ExtractCommand) -> anyhow::Result<ExitCode> {
-    let output = Output::new(command.quiet, command.json);
+    let output = Output::new(command.output);
     let extractor = Extractor::in_processes_of_this_program().context("this program cannot be started again")?;
     let options = command.extract.options();
     let progress = |event| output.event(&event);

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use futures::StreamExt;
 
-use crate::discover::{self, Candidate, Found};
+use crate::discover::{self, Candidate};
 use crate::error::Error;
 use crate::extract::ExtractOptions;
 use crate::extractor::Extractor;
@@ -30,10 +30,9 @@ pub async fn extract_to(
         let recorder = &recorder;
         async move {
             let source = found.source().to_owned();
-            let outcome = match found {
-                Found::Skipped { reason, .. } => Outcome::Skipped { reason },
-                Found::Unreadable { reason, advice, .. } => Outcome::Failed { reason, advice },
-                Found::File(candidate) => {
+            let outcome = match found.file() {
+                Err(outcome) => outcome,
+                Ok(candidate) => {
                     let bytes = candidate.bytes;
                     recorder.tell(Event::Discovered { source: source.clone(), bytes });
                     extract_one(out, several, candidate, options, extractor).await.unwrap_or_else(|outcome| outcome)

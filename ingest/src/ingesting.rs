@@ -7,10 +7,10 @@ use anyhow::Context;
 use footnote_ingest::{
     Error, Event, Extractor, GoneDocuments, IngestOptions, Report, Server, Stopped, discover, ingest, ingest_through,
 };
-use footnote_knowledge::collection::{self, Collection};
+use footnote_knowledge::collection::Collection;
+use footnote_knowledge::connect;
 use footnote_knowledge::embedding::Embedder;
 use footnote_knowledge::server_file::ServerFile;
-use footnote_knowledge::{connect, vector_store};
 
 use crate::cli::{IngestCommand, NOT_DONE, SOME_FAILED, status};
 use crate::copying;
@@ -29,7 +29,7 @@ enum Destination {
 pub(super) async fn run(command: &IngestCommand) -> anyhow::Result<ExitCode> {
     // Before anything is opened: a mistyped path leaves no store behind.
     discover::roots(&command.paths, command.root_name.as_deref()).map_err(Error::from)?;
-    let output = Output::new(command.quiet, command.json);
+    let output = Output::new(command.output);
     if command.reindex {
         let embedder = open_embedder(command).await?;
         copying::rebuild(&command.store, &embedder, &output).await?;
@@ -119,17 +119,11 @@ async fn destination(command: &IngestCommand, output: &Output) -> anyhow::Result
     let embedder = open_embedder(command).await?;
     match connect::open_collection(&command.store, &embedder).await {
         Ok(knowledge) => Ok(Destination::Store { knowledge, embedder: Box::new(embedder) }),
-        Err(collection::Error::Store(vector_store::Error::InUse { folder })) => {
-            match ServerFile::read(&command.store.data_dir)? {
-                Some(ServerFile { url, token, max_tokens }) => {
-                    output.note(&format!("the data folder belongs to the server at {url}; documents go through it"));
-                    let server = Server::new(&url, Some(token));
-                    Ok(Destination::Server { server, max_tokens: Some(max_tokens) })
-                }
-                None => Err(collection::Error::Store(vector_store::Error::InUse { folder }).into()),
-            }
+        Err(error) => {
+            let ServerFile { url, token, max_tokens } = ServerFile::of_holder(&command.store.data_dir, error)?;
+            output.note(&format!("the data folder belongs to the server at {url}; documents go through it"));
+            Ok(Destination::Server { server: Server::new(&url, Some(token)), max_tokens: Some(max_tokens) })
         }
-        Err(error) => Err(error.into()),
     }
 }
 

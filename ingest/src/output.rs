@@ -7,6 +7,7 @@ use std::io::{IsTerminal, Write};
 use footnote_ingest::{Event, Outcome, Report};
 use serde_json::json;
 
+use crate::cli::OutputFlags;
 use bar::Bar;
 
 /// Progress and failures go to standard error, the summary to standard output, and JSON lines to standard output alone.
@@ -21,7 +22,7 @@ pub(super) enum Output {
 }
 
 impl Output {
-    pub(super) fn new(quiet: bool, json: bool) -> Self {
+    pub(super) fn new(OutputFlags { quiet, json }: OutputFlags) -> Self {
         match (json, quiet) {
             (true, _) => Self::Json,
             (false, true) => Self::Quiet,

@@ -182,7 +182,7 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
             next
         });
         let prepared = candidates
-            .filter_map(|found| std::future::ready(self.candidate(found)))
+            .filter_map(|found| std::future::ready(worth_reading(found, &self.seen, self.options, self.recorder)))
             .map(|candidate| self.prepare(candidate));
         let mut prepared = std::pin::pin!(prepared.buffer_unordered(threads()));
         while let Some(next) = prepared.next().await {
@@ -194,27 +194,6 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
             }
         }
         Ok(())
-    }
-
-    /// Files go on; what else was found is done with.
-    fn candidate(&self, found: Found) -> Option<Candidate> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).note(&found);
-        match found {
-            Found::File(candidate) => {
-                let (source, bytes) = (candidate.source.clone(), candidate.bytes);
-                self.recorder.tell(Event::Discovered { source: source.clone(), bytes });
-                if self.options.is_unchanged(&candidate) {
-                    self.recorder.done(source, Outcome::Unchanged);
-                    return None;
-                }
-                return Some(candidate);
-            }
-            Found::Skipped { source, reason } => self.recorder.done(source, Outcome::Skipped { reason }),
-            Found::Unreadable { source, reason, advice } => {
-                self.recorder.done(source, Outcome::Failed { reason, advice });
-            }
-        }
-        None
     }
 
     async fn prepare(&self, candidate: Candidate) -> Option<UnderWay<Prepared>> {
@@ -306,7 +285,30 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
     }
 }
 
-fn written(replaces: bool, chunks: usize) -> Outcome {
+/// A file that may be new or changed goes on; what else was found is done with.
+pub(crate) fn worth_reading<Progress: Fn(Event)>(
+    found: Found,
+    seen: &Mutex<Seen>,
+    options: &IngestOptions,
+    recorder: &Recorder<Progress>,
+) -> Option<Candidate> {
+    seen.lock().unwrap_or_else(PoisonError::into_inner).note(&found);
+    let source = found.source().to_owned();
+    let outcome = match found.file() {
+        Ok(candidate) => {
+            recorder.tell(Event::Discovered { source: source.clone(), bytes: candidate.bytes });
+            if !options.is_unchanged(&candidate) {
+                return Some(candidate);
+            }
+            Outcome::Unchanged
+        }
+        Err(outcome) => outcome,
+    };
+    recorder.done(source, outcome);
+    None
+}
+
+pub(crate) fn written(replaces: bool, chunks: usize) -> Outcome {
     if replaces { Outcome::Updated { chunks } } else { Outcome::Added { chunks } }
 }
 

@@ -6,7 +6,7 @@ mod server;
 mod uploads;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use futures::{StreamExt, TryStreamExt};
@@ -18,7 +18,7 @@ use crate::pipeline::gone::{self, Seen};
 use crate::pipeline::known::KnownDocuments;
 use crate::pipeline::outage::Outages;
 use crate::pipeline::prepare::{self, Changed, Reader};
-use crate::pipeline::{IngestOptions, on_a_blocking_thread, receive, start_walk, threads};
+use crate::pipeline::{IngestOptions, on_a_blocking_thread, receive, start_walk, threads, worth_reading, written};
 use crate::report::{Event, Outcome, Recorder, Report, StageSeconds};
 pub use server::{Server, ServerError};
 use uploads::{Batches, LargestBatch};
@@ -51,13 +51,8 @@ async fn run<Progress: Fn(Event) + Send + Sync>(
 ) -> Result<(), Error> {
     let roots = discover::roots(paths, options.root_name.as_deref())?;
     let outages = Outages::new(recorder, options.longest_outage);
-    let read = || async {
-        let mut known = KnownDocuments::default();
-        let documents = server.documents().await?;
-        documents.into_iter().for_each(|document| known.add_if_below(&roots, document));
-        Ok::<_, ServerError>(known)
-    };
-    let known = Arc::new(outages.wait_out(ServerError::is_transient, read).await?);
+    let documents = outages.wait_out(ServerError::is_transient, || server.documents()).await?;
+    let known = Arc::new(KnownDocuments::below(&roots, documents));
     let chunks = max_tokens.map(ChunkSettings::for_model);
     let run = Run {
         server,
@@ -98,24 +93,13 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
 
     /// The file, if it is one that the server does not have like this.
     async fn changed(&self, found: Found) -> Option<Changed> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).note(&found);
-        let source = found.source().to_owned();
-        let outcome = match found {
-            Found::Skipped { reason, .. } => Outcome::Skipped { reason },
-            Found::Unreadable { reason, advice, .. } => Outcome::Failed { reason, advice },
-            Found::File(candidate) => {
-                self.recorder.tell(Event::Discovered { source: source.clone(), bytes: candidate.bytes });
-                let reader = self.reader.clone();
-                if self.options.is_unchanged(&candidate) {
-                    self.recorder.done(source, Outcome::Unchanged);
-                    return None;
-                }
-                match on_a_blocking_thread(move || reader.read(prepare::open(candidate)?)).await {
-                    Ok(changed) if !self.options.dry_run => return Some(changed),
-                    Ok(changed) => self.planned(changed.source()),
-                    Err(outcome) => outcome,
-                }
-            }
+        let candidate = worth_reading(found, &self.seen, self.options, self.recorder)?;
+        let source = candidate.source.clone();
+        let reader = self.reader.clone();
+        let outcome = match on_a_blocking_thread(move || reader.read(prepare::open(candidate)?)).await {
+            Ok(changed) if !self.options.dry_run => return Some(changed),
+            Ok(changed) => self.planned(changed.source()),
+            Err(outcome) => outcome,
         };
         self.recorder.done(source, outcome);
         None
@@ -123,8 +107,7 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
 
     fn planned(&self, source: &str) -> Outcome {
         // Chunks are the server's business.
-        let chunks = 0;
-        if self.known.get(source).is_some() { Outcome::Updated { chunks } } else { Outcome::Added { chunks } }
+        written(self.known.get(source).is_some(), 0)
     }
 
     /// Sends files of one root, and tells what became of each.

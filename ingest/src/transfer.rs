@@ -16,8 +16,6 @@ use crate::report::{Event, Outcome, Recorder, Report, StageSeconds};
 /// Documents under way at the same time.
 const AT_ONCE: usize = 4;
 
-const DOCUMENTS_PER_REQUEST: usize = 1000;
-
 /// Chunks handed to the embedder at once.
 const CHUNKS_AT_ONCE: usize = 32;
 
@@ -50,9 +48,14 @@ struct Transfer<'a, Progress> {
 impl<Progress: Fn(Event)> Transfer<'_, Progress> {
     async fn run(&self) -> Result<Report, Error> {
         let started = Instant::now();
-        let documents = all_of(self.from).await?;
-        let there: HashSet<_> =
-            all_of(self.to).await?.into_iter().map(|document| (document.id, document.version)).collect();
+        let documents = self.from.all_documents(&Filter::default()).await?;
+        let there: HashSet<_> = self
+            .to
+            .all_documents(&Filter::default())
+            .await?
+            .into_iter()
+            .map(|document| (document.id, document.version))
+            .collect();
         self.copy_roots(&documents).await?;
         for document in &documents {
             let bytes = 0;
@@ -110,13 +113,4 @@ impl<Progress: Fn(Event)> Transfer<'_, Progress> {
         }
         Ok(())
     }
-}
-
-async fn all_of(collection: &Collection) -> Result<Vec<Document>, collection::Error> {
-    let pages = stream::try_unfold(Some(None::<String>), |cursor| async move {
-        let Some(cursor) = cursor else { return Ok::<_, collection::Error>(None) };
-        let page = collection.documents(&Filter::default(), cursor.as_deref(), DOCUMENTS_PER_REQUEST).await?;
-        Ok(Some((page.items, page.next.map(Some))))
-    });
-    pages.try_concat().await
 }

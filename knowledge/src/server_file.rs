@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::secret::Secret;
+use crate::{collection, vector_store};
 
 /// Where a server is, and what it lets us in with.
 #[derive(Debug, Clone)]
@@ -52,6 +53,15 @@ impl ServerFile {
         };
         let Written { url, token, max_tokens } = serde_json::from_slice(&file)?;
         Ok(Some(Self { url, token: Secret::new(token), max_tokens }))
+    }
+
+    /// The server that holds the folder, if that is why the collection could not be opened; else the reason that is.
+    pub fn of_holder(data_dir: &Path, error: collection::Error) -> Result<Self, collection::Error> {
+        let collection::Error::Store(vector_store::Error::InUse { .. }) = &error else { return Err(error) };
+        match Self::read(data_dir) {
+            Ok(file) => file.ok_or(error),
+            Err(source) => Err(vector_store::Error::Io { path: path_in(data_dir), source }.into()),
+        }
     }
 
     pub fn remove(data_dir: &Path) -> io::Result<()> {

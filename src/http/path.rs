@@ -33,9 +33,7 @@ impl<State: Send + Sync> FromRequestParts<State> for DocumentPath {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, ApiError> {
-        let id = raw_id(parts, state).await?;
-        let not_an_id = |_| ApiError::invalid_field("id", "`id` is not a document's id; GET /documents lists them");
-        Uuid::parse_str(&id).map(Self).map_err(not_an_id)
+        uuid(parts, state, "`id` is not a document's id; GET /documents lists them").await.map(Self)
     }
 }
 
@@ -46,10 +44,13 @@ impl<State: Send + Sync> FromRequestParts<State> for JobPath {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, ApiError> {
-        let id = raw_id(parts, state).await?;
-        let not_an_id = |_| ApiError::invalid_field("id", "`id` is not a job's id; POST /documents gives it");
-        Uuid::parse_str(&id).map(Self).map_err(not_an_id)
+        uuid(parts, state, "`id` is not a job's id; POST /documents gives it").await.map(Self)
     }
+}
+
+async fn uuid<State: Send + Sync>(parts: &mut Parts, state: &State, otherwise: &str) -> Result<Uuid, ApiError> {
+    let id = raw_id(parts, state).await?;
+    Uuid::parse_str(&id).map_err(|_| ApiError::invalid_field("id", otherwise))
 }
 
 async fn raw_id<State: Send + Sync>(parts: &mut Parts, state: &State) -> Result<String, ApiError> {

@@ -22,7 +22,7 @@ impl FileState {
 }
 
 impl Snapshot {
-    /// Blocks; no file is read.
+    /// Blocks; of archives the list of their files is read, of other files nothing.
     pub fn take(roots: &[Root]) -> Self {
         let mut files = HashMap::new();
         walk(roots, |found| {

@@ -21,6 +21,12 @@ pub(super) fn joined(texts: &[String]) -> String {
     texts.iter().map(|text| text.trim()).filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
+/// The line above and below code, longer than any run of its sign in the code.
+pub(super) fn fence(code: &str) -> String {
+    let longest_run = code.split(|character| character != '`').map(str::len).max().unwrap_or(0);
+    "`".repeat((longest_run + 1).max(3))
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
     text: String,
@@ -76,8 +82,7 @@ impl Blocks {
             return;
         }
         self.end_list();
-        let longest_run = code.split(|character| character != '`').map(str::len).max().unwrap_or(0);
-        let fence = "`".repeat((longest_run + 1).max(3));
+        let fence = fence(code);
         self.line(&fence);
         code.lines().for_each(|line| self.line(line));
         self.line(&fence);

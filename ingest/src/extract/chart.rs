@@ -60,12 +60,11 @@ struct Series {
 
 impl Series {
     fn read(node: Node) -> Self {
-        let points =
-            |names: [&str; 2]| names.iter().find_map(|name| xml::child(node, name)).map(points).unwrap_or_default();
+        let points = |name| xml::child(node, name).map(points);
         Self {
-            name: points(["tx", "tx"]).into_iter().next().unwrap_or_default(),
-            categories: points(["cat", "xVal"]),
-            values: points(["val", "yVal"]),
+            name: points("tx").and_then(|names| names.into_iter().next()).unwrap_or_default(),
+            categories: points("cat").or_else(|| points("xVal")).unwrap_or_default(),
+            values: points("val").or_else(|| points("yVal")).unwrap_or_default(),
         }
     }
 }

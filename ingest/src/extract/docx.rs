@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use roxmltree::Node;
 
 use super::blocks::Blocks;
-use super::package::{Package, parse_xml};
+use super::package::{CORE_PROPERTIES, Package, parse_xml};
 use super::{ExtractError, Extracted, chart, xml};
 use inline::{Inline, Parts};
 use numbering::{Marker, Numbering};
@@ -20,12 +20,9 @@ use styles::Styles;
 
 pub(super) fn extract(name: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
     let mut package = Package::open(bytes)?;
-    let main_part = package.office_document()?;
-    let main_part = main_part.trim_start_matches('/');
-    let missing = || ExtractError::Damaged("its main part is missing".to_owned());
-    let document = package.read_text(main_part)?.ok_or_else(missing)?;
+    let (main_part, document) = package.main_part()?;
     let document = parse_xml(&document)?;
-    let relationships = package.relationships(main_part)?;
+    let relationships = package.relationships(&main_part)?;
     let mut part = |kind: &str| {
         let related = relationships.values().find(|related| related.kind == kind);
         related.map_or(Ok(None), |related| package.read_text(&related.part)).map(Option::unwrap_or_default)
@@ -46,7 +43,7 @@ pub(super) fn extract(name: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractEr
     }
     body.end_code();
     let Body { blocks, title, .. } = body;
-    let stated = package.core_title()?;
+    let stated = package.stated_title(CORE_PROPERTIES)?;
     Ok(blocks.finish(title.or(stated), name))
 }
 

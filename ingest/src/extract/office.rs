@@ -8,7 +8,7 @@ pub(super) fn extract(name: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractEr
     let mut package = Package::open(bytes.clone())?;
     let main_part = package.office_document()?;
     // The folder has the same name in every file that any program writes; the part itself has not.
-    match main_part.trim_start_matches('/').split('/').next() {
+    match main_part.split('/').next() {
         Some("word") => docx::extract(name, bytes),
         Some("ppt") => pptx::extract(name, bytes),
         Some("xl") => sheet::extract(name, bytes),

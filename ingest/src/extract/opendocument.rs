@@ -5,9 +5,8 @@ mod lists;
 mod table;
 mod writer;
 
-use super::blocks::Blocks;
 use super::package::{Package, parse_xml};
-use super::{ExtractError, Extracted, sheet, title, xml};
+use super::{ExtractError, Extracted, sheet, xml};
 use lists::ListStyles;
 use writer::Writer;
 
@@ -26,10 +25,10 @@ pub(super) fn extract(name: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractEr
 
     let roots = std::iter::once(content.root_element()).chain(styles.iter().map(|styles| styles.root_element()));
     let list_styles = ListStyles::read(roots.clone());
-    let mut writer = Writer::new(writer::parents_of_styles(roots), list_styles, &mut package, Blocks::default());
+    let mut writer = Writer::new(writer::parents_of_styles(roots), list_styles, &mut package);
     body.children().for_each(|content| writer.content(content, 0));
     let (blocks, styled_title) = writer.finish()?;
-    let stated = stated_title(&mut package)?;
+    let stated = package.stated_title("meta.xml")?;
     Ok(blocks.finish(styled_title.or(stated), name))
 }
 
@@ -38,13 +37,4 @@ fn encrypted_or(error: ExtractError, package: &mut Package) -> ExtractError {
         Ok(Some(manifest)) if manifest.contains("encryption-data") => ExtractError::Encrypted,
         Ok(_) | Err(_) => error,
     }
-}
-
-/// The title in the document's properties.
-fn stated_title(package: &mut Package) -> Result<Option<String>, ExtractError> {
-    let Some(text) = package.read_text("meta.xml")? else { return Ok(None) };
-    let stated = parse_xml(&text)
-        .ok()
-        .and_then(|meta| meta.descendants().find(|node| xml::name(*node) == "title").map(xml::all_text));
-    Ok(stated.filter(|stated| title::is_meant(stated)))
 }

@@ -7,10 +7,13 @@ use roxmltree::{Document, Node, ParsingOptions};
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use super::{ExtractError, title};
+use super::{ExtractError, title, xml};
 
 /// Unpacked bytes of one document, all its parts together. Real ones stay far below; a bomb does not.
 const LARGEST_UNPACKED: u64 = 256 << 20;
+
+/// Where Office documents keep what is said about them.
+pub(super) const CORE_PROPERTIES: &str = "docProps/core.xml";
 
 /// Elements, attributes and texts of one XML part.
 const MOST_NODES: u32 = 20_000_000;
@@ -55,14 +58,23 @@ impl Package {
         let is_main =
             |node: &Node| node.attribute("Type").is_some_and(|kind| kind.ends_with("/relationships/officeDocument"));
         let main = relationships.root_element().children().find(is_main);
-        main.and_then(|node| node.attribute("Target")).map(str::to_owned).ok_or_else(missing)
+        let target = main.and_then(|node| node.attribute("Target")).ok_or_else(missing)?;
+        Ok(target.trim_start_matches('/').to_owned())
     }
 
-    /// The title in the properties of an Office document.
-    pub(super) fn core_title(&mut self) -> Result<Option<String>, ExtractError> {
-        let Some(text) = self.read_text("docProps/core.xml")? else { return Ok(None) };
-        let title = parse_xml(&text).ok().and_then(|xml| {
-            xml.descendants().find(|node| node.tag_name().name() == "title")?.text().map(str::to_owned)
+    /// The main part's name and its text.
+    pub(super) fn main_part(&mut self) -> Result<(String, String), ExtractError> {
+        let name = self.office_document()?;
+        let missing = || ExtractError::Damaged("its main part is missing".to_owned());
+        let text = self.read_text(&name)?.ok_or_else(missing)?;
+        Ok((name, text))
+    }
+
+    /// The title that `part`, the document's properties, tells, if it is one.
+    pub(super) fn stated_title(&mut self, part: &str) -> Result<Option<String>, ExtractError> {
+        let Some(text) = self.read_text(part)? else { return Ok(None) };
+        let title = parse_xml(&text).ok().and_then(|properties| {
+            properties.descendants().find(|node| xml::name(*node) == "title").map(xml::all_text)
         });
         Ok(title.filter(|title| title::is_meant(title)))
     }
@@ -71,14 +83,14 @@ impl Package {
     pub(super) fn relationships(&mut self, part: &str) -> Result<HashMap<String, Related>, ExtractError> {
         let (folder, file) = part.rsplit_once('/').unwrap_or(("", part));
         let Some(text) = self.read_text(&format!("{folder}/_rels/{file}.rels"))? else { return Ok(HashMap::new()) };
-        let xml = parse_xml(&text)?;
+        let relationships = parse_xml(&text)?;
         let inside = |node: &Node| node.attribute("TargetMode") != Some("External");
         let relationship = |node: Node| {
             let kind = node.attribute("Type").and_then(|kind| kind.rsplit('/').next()).unwrap_or_default().to_owned();
             let part = resolve(folder, node.attribute("Target")?);
             Some((node.attribute("Id")?.to_owned(), Related { kind, part }))
         };
-        Ok(xml.root_element().children().filter(inside).filter_map(relationship).collect())
+        Ok(relationships.root_element().children().filter(inside).filter_map(relationship).collect())
     }
 }
 

@@ -4,32 +4,24 @@
 mod slide;
 
 use super::blocks::Blocks;
-use super::package::{Package, Related, parse_xml};
+use super::package::{CORE_PROPERTIES, Package, Related, parse_xml};
 use super::{ExtractError, Extracted, chart, xml};
 use slide::Slide;
 
 pub(super) fn extract(name: &str, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
     let mut package = Package::open(bytes)?;
-    let main_part = package.office_document()?;
-    let main_part = main_part.trim_start_matches('/');
-    let missing = || ExtractError::Damaged("its main part is missing".to_owned());
-    let presentation = package.read_text(main_part)?.ok_or_else(missing)?;
+    let (main_part, presentation) = package.main_part()?;
     let presentation = parse_xml(&presentation)?;
-    let relationships = package.relationships(main_part)?;
+    let relationships = package.relationships(&main_part)?;
     let slides = xml::child(presentation.root_element(), "sldIdLst").into_iter().flat_map(|list| list.children());
-    // Two attributes are called `id`; the one with a namespace refers to the part.
-    let part = |slide: roxmltree::Node| {
-        let reference =
-            slide.attributes().find(|attribute| attribute.name() == "id" && attribute.namespace().is_some())?;
-        relationships.get(reference.value()).map(|related| related.part.clone())
-    };
+    let part = |slide| relationships.get(xml::relationship_id(slide)?).map(|related| related.part.clone());
 
     let mut blocks = Blocks::default();
     for part in slides.filter_map(part) {
         blocks.page();
         write_slide(&mut package, &part, &mut blocks)?;
     }
-    let stated = package.core_title()?;
+    let stated = package.stated_title(CORE_PROPERTIES)?;
     Ok(blocks.finish(stated, name))
 }
 

@@ -46,3 +46,9 @@ pub(super) fn is_on(node: Node, local_name: &str) -> bool {
 pub(super) fn all_text(node: Node) -> String {
     node.descendants().filter_map(|node| if node.is_text() { node.text() } else { None }).collect()
 }
+
+/// Of several attributes called `id`, the one that refers to a part: it has a namespace.
+pub(super) fn relationship_id<'a>(node: Node<'a, '_>) -> Option<&'a str> {
+    let id = node.attributes().find(|attribute| attribute.name() == "id" && attribute.namespace().is_some())?;
+    Some(id.value())
+}

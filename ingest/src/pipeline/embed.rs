@@ -1,5 +1,5 @@
-//! Passages get their vectors, known ones where there are. A text that the embedder cannot take costs its file; an embedder that takes no text at all
-//! ends the run.
+//! Passages get their vectors, known ones where there are. A text that the embedder cannot take costs its file; an
+//! embedder that takes no text at all ends the run.
 
 use std::ops::Range;
 

@@ -8,8 +8,6 @@ use uuid::Uuid;
 use super::prepare::file_tags;
 use crate::discover::Root;
 
-const DOCUMENTS_PER_REQUEST: usize = 1000;
-
 /// The documents below the roots, by source. Read at once: asking for each file by itself would be a round trip each.
 #[derive(Debug, Default)]
 pub(crate) struct KnownDocuments {
@@ -32,19 +30,17 @@ pub(crate) struct Known {
 
 impl KnownDocuments {
     pub(crate) async fn read(collection: &Collection, roots: &[Root]) -> Result<Self, Error> {
-        let mut known = Self::default();
-        let mut cursor = None;
-        loop {
-            let page = collection.documents(&Filter::default(), cursor.as_deref(), DOCUMENTS_PER_REQUEST).await?;
-            page.items.into_iter().for_each(|document| known.add_if_below(roots, document));
-            cursor = page.next;
-            if cursor.is_none() {
-                return Ok(known);
-            }
-        }
+        let documents = collection.all_documents(&Filter::default()).await?;
+        Ok(Self::below(roots, documents))
     }
 
-    pub(crate) fn add_if_below(&mut self, roots: &[Root], document: Document) {
+    pub(crate) fn below(roots: &[Root], documents: Vec<Document>) -> Self {
+        let mut known = Self::default();
+        documents.into_iter().for_each(|document| known.add_if_below(roots, document));
+        known
+    }
+
+    fn add_if_below(&mut self, roots: &[Root], document: Document) {
         let name = document.source.split_once('/').map(|(name, _)| name);
         if !roots.iter().any(|root| Some(root.name.as_str()) == name) {
             return;

@@ -29,6 +29,9 @@ pub struct IngestOptions {
 }
 
 impl IngestOptions {
+    /// Restarts take half a minute at most. What is away for longer needs a person, who should be told.
+    pub const LONGEST_OUTAGE: Duration = Duration::from_secs(60);
+
     pub(crate) fn is_unchanged(&self, candidate: &Candidate) -> bool {
         self.unchanged_since.as_ref().is_some_and(|snapshot| snapshot.has(candidate))
     }
@@ -44,11 +47,6 @@ pub enum GoneDocuments {
     /// the run ends in [`crate::Error::TooManyGone`].
     Remove,
     RemoveHoweverMany,
-}
-
-impl IngestOptions {
-    /// Restarts take half a minute at most. What is away for longer needs a person, who should be told.
-    pub const LONGEST_OUTAGE: Duration = Duration::from_secs(60);
 }
 
 impl Default for IngestOptions {

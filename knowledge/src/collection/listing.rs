@@ -8,6 +8,9 @@ use super::error::Error;
 use super::payload::{self, DOCUMENT_ID, FACTS, FOLDERS, INGESTED_AT, MODIFIED_AT, TAGS};
 use crate::vector_store::{self, Condition, Fields};
 
+/// Documents per request, where all are read.
+const DOCUMENTS_PER_PAGE: usize = 1000;
+
 /// Chunks per request: a few hundred KB.
 const CHUNKS_PER_PAGE: usize = 200;
 
@@ -32,6 +35,20 @@ impl Collection {
         let page = self.inner.store.scroll(stored, &filter, from, limit.max(1), Fields::All).await?;
         let items = page.points.into_iter().map(payload::read_document).collect::<Result<_, _>>()?;
         Ok(Page { items, next: page.next.map(|id| id.simple().to_string()) })
+    }
+
+    /// Every document that passes `filter`, in an order that stays the same.
+    pub async fn all_documents(&self, filter: &Filter) -> Result<Vec<Document>, Error> {
+        let mut documents = Vec::new();
+        let mut cursor = None;
+        loop {
+            let page = self.documents(filter, cursor.as_deref(), DOCUMENTS_PER_PAGE).await?;
+            documents.extend(page.items);
+            cursor = page.next;
+            if cursor.is_none() {
+                return Ok(documents);
+            }
+        }
     }
 
     /// How many documents there are.

@@ -6,7 +6,7 @@ mod table;
 use html5ever::{LocalName, local_name};
 use markup5ever_rcdom::{Handle, NodeData};
 
-use crate::extract::{Heading, title};
+use crate::extract::{Heading, blocks, title};
 
 #[derive(Debug, Default)]
 pub(in crate::extract) struct Written {
@@ -227,8 +227,7 @@ impl Writer {
         if code.is_empty() {
             return;
         }
-        let longest_run = code.split(|character| character != '`').map(str::len).max().unwrap_or(0);
-        let fence = "`".repeat((longest_run + 1).max(3));
+        let fence = blocks::fence(code);
         self.begin_block();
         self.line(&fence);
         code.lines().for_each(|line| self.line(line));

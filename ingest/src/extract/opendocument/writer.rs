@@ -33,13 +33,8 @@ pub(super) fn parents_of_styles<'a, 'input: 'a>(
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(
-        parents: HashMap<String, String>,
-        lists: ListStyles,
-        package: &'a mut Package,
-        blocks: Blocks,
-    ) -> Self {
-        Self { parents, lists, package, blocks, title: None, error: None }
+    pub(super) fn new(parents: HashMap<String, String>, lists: ListStyles, package: &'a mut Package) -> Self {
+        Self { parents, lists, package, blocks: Blocks::default(), title: None, error: None }
     }
 
     /// The blocks, and the title if a paragraph is styled as one.

@@ -18,28 +18,21 @@ pub(super) struct Attached {
 pub(super) fn read(bytes: Vec<u8>) -> Result<HashMap<String, Attached>, ExtractError> {
     let mut package = Package::open(bytes)?;
     let main_part = package.office_document()?;
-    let main_part = main_part.trim_start_matches('/');
     if !main_part.ends_with(".xml") {
         return Ok(HashMap::new());
     }
-    let Some(workbook) = package.read_text(main_part)? else { return Ok(HashMap::new()) };
+    let Some(workbook) = package.read_text(&main_part)? else { return Ok(HashMap::new()) };
     let workbook = parse_xml(&workbook)?;
-    let parts = package.relationships(main_part)?;
+    let parts = package.relationships(&main_part)?;
     let mut attached = HashMap::new();
     for sheet in xml::child(workbook.root_element(), "sheets").into_iter().flat_map(|sheets| sheets.children()) {
         if let (Some(name), Some(related)) =
-            (xml::attribute(sheet, "name"), relationship_id(sheet).and_then(|id| parts.get(id)))
+            (xml::attribute(sheet, "name"), xml::relationship_id(sheet).and_then(|id| parts.get(id)))
         {
             attached.insert(name.to_owned(), of_sheet(&mut package, &related.part)?);
         }
     }
     Ok(attached)
-}
-
-/// Of several attributes called `id`, the one that refers to a part: it has a namespace.
-fn relationship_id<'a>(node: Node<'a, '_>) -> Option<&'a str> {
-    let id = node.attributes().find(|attribute| attribute.name() == "id" && attribute.namespace().is_some())?;
-    Some(id.value())
 }
 
 fn of_sheet(package: &mut Package, part: &str) -> Result<Attached, ExtractError> {

@@ -4,14 +4,10 @@ use html5ever::{LocalName, local_name};
 use markup5ever_rcdom::{Handle, NodeData};
 
 use super::element_name;
-use crate::extract::title;
+use crate::extract::{blocks, title};
 
 /// Rows or columns that one cell may span; more is a mistake or an attack.
 const WIDEST_SPAN: usize = 50;
-
-/// Bytes of a cell that is worth repeating in every row and column it spans: the label of a group is, a note of some
-/// sentences stands once.
-const LONGEST_REPEATED: usize = 200;
 
 pub(super) struct Table {
     caption: Option<Handle>,
@@ -68,7 +64,7 @@ impl Table {
             for cell in cells {
                 columns.fill_from_above(&mut row);
                 let text = cell.text();
-                let repeated = if text.len() <= LONGEST_REPEATED { text.clone() } else { String::new() };
+                let repeated = blocks::repeated(&text);
                 for column in 0..cell.columns {
                     columns.reach_down(row.len(), &repeated, cell.rows - 1);
                     row.push(if column == 0 { text.clone() } else { repeated.clone() });
