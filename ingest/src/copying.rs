@@ -11,7 +11,7 @@ use footnote_knowledge::options::StoreOptions;
 use footnote_knowledge::vector_store::VectorStore;
 
 use crate::cli::CopyCommand;
-use crate::ingesting::exit_code;
+use crate::ingesting::{exit_code, not_done};
 use crate::output::Output;
 
 /// From the embedded engine to a server, vectors and all.
@@ -36,7 +36,7 @@ pub(super) async fn copy_to_server(command: &CopyCommand) -> anyhow::Result<Exit
     let to = connect::open_collection(&target, &embedder).await?;
     let report = copy(&from, &to, |event| output.event(&event)).await;
     output.end_progress();
-    let report = report?;
+    let report = report.map_err(|stopped| not_done(*stopped, &output))?;
     output.summary(&report, false);
     Ok(exit_code(&report))
 }
@@ -51,8 +51,7 @@ pub(super) async fn rebuild(store: &StoreOptions, embedder: &Embedder, output: &
     output.note("embedding all documents anew; the old collection serves until the new one is there whole");
     let report = reindex(&rebuild, embedder, |event| output.event(&event)).await;
     output.end_progress();
-    output.summary(&report?, false);
-    rebuild.switch().await?;
+    output.summary(&report.map_err(|stopped| not_done(*stopped, output))?, false);
     if let VectorStore::Qdrant(_) = vectors {
         output.note(
             "the new collection is in place; the old one is dropped in a minute, when no server uses it any more",

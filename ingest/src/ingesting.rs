@@ -173,7 +173,7 @@ fn pipeline_options(command: &IngestCommand) -> anyhow::Result<IngestOptions> {
     })
 }
 
-fn not_done(stopped: Stopped, output: &Output) -> anyhow::Error {
+pub(super) fn not_done(stopped: Stopped, output: &Output) -> anyhow::Error {
     let Stopped { error, report } = stopped;
     let all_ingested = matches!(error, Error::TooManyGone { .. });
     let error = anyhow::Error::new(error);

@@ -31,6 +31,10 @@ pub(super) fn root_id(name: &str, root_name: &str) -> Uuid {
     id(&["root", name, root_name])
 }
 
+pub(super) fn predecessor_id(name: &str, stored: &str) -> Uuid {
+    id(&["predecessor", name, stored])
+}
+
 /// UUIDv5 over each part's length in bytes, a colon, and the part: no two lists of parts read the same.
 fn id(parts: &[&str]) -> Uuid {
     let text: String = parts.iter().map(|part| format!("{}:{part}", part.len())).collect();

@@ -31,6 +31,7 @@ const DOCUMENT: &str = "document";
 const CHUNK: &str = "chunk";
 const ROOT: &str = "root";
 const FOLDER: &str = "folder";
+const PREDECESSOR: &str = "predecessor";
 
 /// The only tenant there is so far; every filter names it, so that a second one can never see the first one's text.
 const DEFAULT_TENANT: &str = "default";
@@ -60,6 +61,10 @@ pub(super) fn is_document() -> Condition {
 
 pub(super) fn is_chunk() -> Condition {
     Condition::is(KIND, CHUNK)
+}
+
+pub(super) fn is_predecessor() -> Condition {
+    Condition::is(KIND, PREDECESSOR)
 }
 
 pub(super) fn of_document(id: Uuid) -> Condition {
@@ -145,6 +150,25 @@ pub(super) fn read_root_folder(point: StoredPoint) -> Option<String> {
     text_field(&point.payload, FOLDER).map(str::to_owned)
 }
 
+/// The stored collection that ours took the place of at that time.
+pub(super) fn predecessor_point(id: Uuid, collection: &str, replaced_at: Timestamp) -> Point {
+    let payload =
+        json!({KIND: PREDECESSOR, TENANT: DEFAULT_TENANT, "collection": collection, INGESTED_AT: replaced_at});
+    Point { id, dense: None, sparse: None, payload: into_payload(payload) }
+}
+
+/// A stored collection in whose place ours came.
+#[derive(Debug, Deserialize)]
+pub(super) struct Predecessor {
+    pub(super) collection: String,
+    #[serde(rename = "ingested_at")]
+    pub(super) replaced_at: Timestamp,
+}
+
+pub(super) fn read_predecessor(point: StoredPoint) -> Result<Predecessor, Error> {
+    read(point.id, point.payload)
+}
+
 fn into_payload(value: Value) -> Payload {
     match value {
         Value::Object(payload) => payload,
@@ -174,15 +198,28 @@ fn read<T: DeserializeOwned>(id: Uuid, payload: Payload) -> Result<T, Error> {
         .map_err(|error: serde_json::Error| Error::InvalidPoint { id, message: error.to_string() })
 }
 
-/// Which version of which document a chunk belongs to.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(super) struct Whose {
+/// Which version of which document a chunk belongs to, and when it was written.
+#[derive(Debug, Deserialize)]
+pub(super) struct Written {
     pub(super) document_id: Uuid,
     pub(super) version: String,
+    pub(super) ingested_at: Timestamp,
 }
 
-pub(super) fn read_whose(id: Uuid, payload: Payload) -> Result<Whose, Error> {
-    read(id, payload)
+pub(super) fn read_written(chunk: StoredPoint) -> Result<Written, Error> {
+    read(chunk.id, chunk.payload)
+}
+
+/// The version of a document that searches see, and since when.
+#[derive(Debug, Deserialize)]
+pub(super) struct Current {
+    #[serde(rename = "current")]
+    pub(super) version: String,
+    pub(super) ingested_at: Timestamp,
+}
+
+pub(super) fn read_current(document: StoredPoint) -> Result<Current, Error> {
+    read(document.id, document.payload)
 }
 
 pub(super) fn read_written_at(id: Uuid, payload: &Payload) -> Result<Timestamp, Error> {

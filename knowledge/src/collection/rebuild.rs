@@ -1,13 +1,26 @@
 //! Another embedder: a collection is built anew beside the one that its name stands for, and then takes its place. Its texts
 //! come from the old one, so that no file is needed.
+//!
+//! The new one remembers which it took the place of until that is dropped, so that whoever is killed in between leaves
+//! nothing behind for good: a sweep drops it.
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::document::{Document, EmbeddedChunk, NewChunk, NewDocument};
 use super::error::Error;
-use super::{Collection, names, payload, stored_name};
+use super::payload::Predecessor;
+use super::sweep::earlier;
+use super::{Collection, Inner, RESOLVE_AGAIN_AFTER, names, payload, stored_name};
 use crate::embedding::EmbeddingIdentity;
-use crate::vector_store::VectorStore;
+use crate::vector_store::{Fields, Filter, VectorStore};
+
+/// A write that began in time is done after that.
+const LONGEST_WRITE: Duration = Duration::from_secs(5);
+
+/// There is hardly ever more than one.
+const PREDECESSORS: usize = 10;
 
 /// Both collections, while both are there.
 #[derive(Debug)]
@@ -17,7 +30,8 @@ pub struct Rebuild {
 }
 
 impl Rebuild {
-    /// Other servers find out within 10 s what a name stands for, and may be in the middle of a search then.
+    /// How long the old one stays after the switch: other servers find out within 10 s what a name stands for, and may be
+    /// in the middle of a search then.
     pub const OLD_STAYS: Duration = Duration::from_secs(60);
 
     /// None if there is nothing to build from, or it was made with this embedder. A collection that an earlier attempt
@@ -26,21 +40,38 @@ impl Rebuild {
         names::check(name)?;
         let (found, wanted) = (store.resolve_alias(name).await?, stored_name(name, embedding));
         let Some(found) = found.filter(|found| *found != wanted) else { return Ok(None) };
-        store.ensure_collection(&wanted, &payload::schema(embedding.dimension)).await?;
         let pinned = true;
         let old = Collection::new(store.clone(), name, found, embedding.dimension, pinned);
+        // What was replaced by the old one and is wanted again must not be dropped.
+        old.forget_predecessor(&wanted).await?;
+        store.ensure_collection(&wanted, &payload::schema(embedding.dimension)).await?;
         let new = Collection::new(store, name, wanted, embedding.dimension, pinned);
         Ok(Some(Self { old, new }))
     }
 
     /// From here on the name stands for the new one.
     pub async fn switch(&self) -> Result<(), Error> {
-        Ok(self.new.inner.store.switch_alias(&self.new.inner.name, &self.new.inner.stored).await?)
+        let Self { old, new } = self;
+        let (store, name, stored) = (&new.inner.store, &new.inner.name, &new.inner.stored);
+        let id = names::predecessor_id(name, &old.inner.stored);
+        store.upsert(stored, vec![payload::predecessor_point(id, &old.inner.stored, payload::now())]).await?;
+        Ok(store.switch_alias(name, stored).await?)
     }
 
+    /// The new one, to be used after the switch for as long as the name stands for it.
+    pub fn replacement(&self) -> Collection {
+        let Inner { store, name, stored, dimension, .. } = &*self.new.inner;
+        Collection::new(store.clone(), name, stored.clone(), *dimension, false)
+    }
+
+    /// How long after the switch others may still write into the old one.
+    pub fn others_know_after(&self) -> Duration {
+        if self.new.inner.store.is_shared() { RESOLVE_AGAIN_AFTER + LONGEST_WRITE } else { Duration::ZERO }
+    }
+
+    /// For one who knows that nobody uses it any more; otherwise a sweep does so in time.
     pub async fn drop_old(&self) -> Result<(), Error> {
-        self.old.inner.store.delete_collection(&self.old.inner.stored).await?;
-        Ok(())
+        self.new.drop_predecessor(&self.old.inner.stored).await
     }
 }
 
@@ -58,5 +89,30 @@ impl Collection {
         };
         let chunks = chunks.into_iter().map(chunk).collect();
         NewDocument { source, title, content_hash, version, tags, metadata, chunks }
+    }
+
+    /// Drops the collections that this one took the place of, when nobody can be using them any more.
+    pub(super) async fn drop_predecessors(&self, now: Timestamp) -> Result<(), Error> {
+        let predecessors = Filter::all([payload::our_tenant(), payload::is_predecessor()]);
+        let (store, stored) = (&self.inner.store, self.stored().await?);
+        for point in store.scroll(stored, &predecessors, None, PREDECESSORS, Fields::All).await?.points {
+            let Predecessor { collection, replaced_at } = payload::read_predecessor(point)?;
+            let is_due = replaced_at <= earlier(now, Rebuild::OLD_STAYS);
+            // What was said of the name some seconds ago is not enough to delete for.
+            if is_due && store.resolve_alias(self.name()).await?.as_deref() == Some(stored) {
+                self.drop_predecessor(&collection).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn drop_predecessor(&self, predecessor: &str) -> Result<(), Error> {
+        self.inner.store.delete_collection(predecessor).await?;
+        self.forget_predecessor(predecessor).await
+    }
+
+    async fn forget_predecessor(&self, predecessor: &str) -> Result<(), Error> {
+        let id = names::predecessor_id(self.name(), predecessor);
+        Ok(self.inner.store.delete_points(&self.inner.stored, &[id]).await?)
     }
 }

@@ -15,11 +15,10 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::document::Document;
 use super::error::Error;
-use super::payload::{self, DOCUMENT_ID, INGESTED_AT, VERSION};
+use super::payload::{self, CURRENT, DOCUMENT_ID, INGESTED_AT, VERSION, Written};
 use super::{Collection, Inner};
-use crate::vector_store::{Condition, Fields, Filter, StoredPoint, VectorStore};
+use crate::vector_store::{Condition, Fields, Filter};
 
 /// How long a replaced version stays, for readers that began with it.
 pub const OLD_VERSIONS_STAY: Duration = Duration::from_secs(60);
@@ -152,10 +151,11 @@ impl Collection {
         let swept = if due.whole_at <= now {
             due.whole_at = later(now, WHOLE_SWEEPS_EVERY);
             self.sweep_at(now).await?
-        } else if self.inner.store.is_shared() {
-            self.sweep_replaced(due.replaced_since, now).await?
         } else {
-            Swept::default()
+            self.drop_predecessors(now).await?;
+            // What this process replaces, it removes by itself.
+            let others_write = self.inner.store.is_shared();
+            if others_write { self.sweep_replaced(due.replaced_since, now).await? } else { Swept::default() }
         };
         due.replaced_since = earlier(now, OLD_VERSIONS_STAY);
         *self.inner.sweeps_due.lock().unwrap_or_else(PoisonError::into_inner) = due;
@@ -163,7 +163,8 @@ impl Collection {
     }
 
     /// Removes what no search can see any more: versions replaced at least a minute ago, and chunks at least an hour old
-    /// whose document, or whose version of it, never became current. Then lets the store reclaim the space.
+    /// whose document, or whose version of it, never became current; and the collection that was rebuilt as this one.
+    /// Then lets the store reclaim the space.
     ///
     /// May be run at any time, by several processes at once, and again.
     pub async fn sweep(&self) -> Result<Swept, Error> {
@@ -172,6 +173,7 @@ impl Collection {
 
     /// [`Collection::sweep`] as if it were `now`.
     pub async fn sweep_at(&self, now: Timestamp) -> Result<Swept, Error> {
+        self.drop_predecessors(now).await?;
         let chunks = Filter::all([payload::our_tenant(), payload::is_chunk()]);
         let swept = self.sweep_among(chunks, now).await?;
         self.inner.store.compact(self.stored().await?).await?;
@@ -213,16 +215,9 @@ impl Collection {
         let settled = earlier(now, OLD_VERSIONS_STAY);
         let abandoned = earlier(now, ORPHANS_STAY);
         let chunks = chunks.and(Condition::NotAfter { field: INGESTED_AT, time: settled });
-        let versions = versions_of(&self.inner.store, stored, &chunks).await?;
-        let documents = self.documents_of(stored, &versions).await?;
         let mut swept = Swept::default();
         let mut outdated = Vec::new();
-        for ((document_id, version), oldest) in versions {
-            let document = documents.get(&document_id);
-            if document.is_some_and(|document| document.version == version) {
-                continue;
-            }
-            let replaced_at = document.map(|document| document.ingested_at);
+        for ((document_id, version), NotCurrent { oldest, replaced_at }) in self.not_current(stored, &chunks).await? {
             let written_before = match replaced_at {
                 Some(replaced_at) if oldest < replaced_at && replaced_at <= settled => {
                     swept.old_versions += 1;
@@ -239,6 +234,40 @@ impl Collection {
         let remove = |old| async move { self.remove_chunks(&old).await };
         stream::iter(outdated).map(Ok).try_for_each_concurrent(REMOVALS_AT_ONCE, remove).await?;
         Ok(swept)
+    }
+
+    /// The versions that some of these chunks are of and searches do not see. A page of chunks is compared at a time, so
+    /// that memory is taken for what is found only.
+    async fn not_current(&self, stored: &str, chunks: &Filter) -> Result<HashMap<(Uuid, String), NotCurrent>, Error> {
+        let store = &self.inner.store;
+        let mut found = HashMap::new();
+        let mut from = None;
+        loop {
+            let fields = Fields::Only(&[DOCUMENT_ID, VERSION, INGESTED_AT]);
+            let page = store.scroll(stored, chunks, from, POINTS_PER_PAGE, fields).await?;
+            let chunks: Vec<_> = page.points.into_iter().map(payload::read_written).collect::<Result<_, _>>()?;
+            let ids: HashSet<_> = chunks.iter().map(|chunk| chunk.document_id).collect();
+            let ids: Vec<_> = ids.into_iter().collect();
+            let documents = store.retrieve(stored, &ids, Fields::Only(&[CURRENT, INGESTED_AT])).await?;
+            let documents: HashMap<_, _> = documents
+                .into_iter()
+                .map(|point| Ok((point.id, payload::read_current(point)?)))
+                .collect::<Result<_, Error>>()?;
+            for Written { document_id, version, ingested_at } in chunks {
+                let document = documents.get(&document_id);
+                if document.is_some_and(|document| document.version == version) {
+                    continue;
+                }
+                let replaced_at = document.map(|document| document.ingested_at);
+                let found = found.entry((document_id, version));
+                let version = found.or_insert(NotCurrent { oldest: ingested_at, replaced_at });
+                version.oldest = ingested_at.min(version.oldest);
+            }
+            from = page.next;
+            if from.is_none() {
+                return Ok(found);
+            }
+        }
     }
 
     async fn remove_old_version(&self, old: &OldVersion) -> Result<(), Error> {
@@ -259,46 +288,14 @@ impl Collection {
         ]);
         Ok(self.inner.store.delete_matching(self.stored().await?, &chunks).await?)
     }
-
-    async fn documents_of(
-        &self,
-        stored: &str,
-        versions: &HashMap<(Uuid, String), Timestamp>,
-    ) -> Result<HashMap<Uuid, Document>, Error> {
-        let ids: HashSet<_> = versions.keys().map(|(document_id, _)| *document_id).collect();
-        let ids: Vec<_> = ids.into_iter().collect();
-        let mut documents = HashMap::with_capacity(ids.len());
-        for ids in ids.chunks(POINTS_PER_PAGE) {
-            for point in self.inner.store.retrieve(stored, ids, Fields::All).await? {
-                documents.insert(point.id, payload::read_document(point)?);
-            }
-        }
-        Ok(documents)
-    }
 }
 
-/// The versions of documents that these chunks are of, and when the oldest chunk of each was written.
-async fn versions_of(
-    store: &VectorStore,
-    stored: &str,
-    chunks: &Filter,
-) -> Result<HashMap<(Uuid, String), Timestamp>, Error> {
-    let fields = Fields::Only(&[DOCUMENT_ID, VERSION, INGESTED_AT]);
-    let mut versions = HashMap::new();
-    let mut from = None;
-    loop {
-        let page = store.scroll(stored, chunks, from, POINTS_PER_PAGE, fields).await?;
-        for StoredPoint { id, payload } in page.points {
-            let written_at = payload::read_written_at(id, &payload)?;
-            let whose = payload::read_whose(id, payload)?;
-            let oldest = versions.entry((whose.document_id, whose.version)).or_insert(written_at);
-            *oldest = written_at.min(*oldest);
-        }
-        from = page.next;
-        if from.is_none() {
-            return Ok(versions);
-        }
-    }
+/// A version that searches do not see, or not yet.
+struct NotCurrent {
+    /// When the first of its chunks was written.
+    oldest: Timestamp,
+    /// When another version became the one that is seen; none if the document has none.
+    replaced_at: Option<Timestamp>,
 }
 
 fn any_of(field: &'static str, values: impl Iterator<Item = String>) -> Condition {
@@ -310,7 +307,7 @@ fn later(now: Timestamp, by: Duration) -> Timestamp {
     now.checked_add(by).expect("an hour after now is a time")
 }
 
-fn earlier(now: Timestamp, by: Duration) -> Timestamp {
+pub(super) fn earlier(now: Timestamp, by: Duration) -> Timestamp {
     let by = SignedDuration::try_from(by).expect("an hour fits");
     now.checked_sub(by).expect("an hour before now is a time")
 }

@@ -3,11 +3,12 @@
 use jiff::Timestamp;
 use qdrant_edge::external::ordered_float::OrderedFloat;
 use qdrant_edge::{
-    Condition as EngineCondition, CreateIndex, DateTimeWrapper, FieldCondition, FieldIndexOperations,
-    Filter as EngineFilter, JsonPath, Match, NamedQuery, NamedVectors, PayloadFieldSchema, PayloadSchemaType, PointId,
-    PointInsertOperations, PointOperations, PointStruct, PointStructPersisted, QueryEnum, QueryRequest, Range, Record,
-    ScoredPoint as EnginePoint, ScoringQuery, SearchParams, ShardInfo, UpdateOperation, Vector, VectorInternal,
-    VectorStructInternal, Vectors, WithPayloadInterface,
+    Condition as EngineCondition, CreateIndex, DateTimeWrapper, DatetimeIndexParams, FieldCondition,
+    FieldIndexOperations, Filter as EngineFilter, JsonPath, KeywordIndexParams, Match, NamedQuery, NamedVectors,
+    PayloadFieldSchema, PayloadSchemaParams, PointId, PointInsertOperations, PointOperations, PointStruct,
+    PointStructPersisted, QueryEnum, QueryRequest, Range, Record, ScoredPoint as EnginePoint, ScoringQuery,
+    SearchParams, ShardInfo, UpdateOperation, UuidIndexParams, Vector, VectorInternal, VectorStructInternal, Vectors,
+    WithPayloadInterface,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -55,14 +56,20 @@ pub(super) fn create_indexes(schema: &CollectionSchema, present: &[String]) -> V
     let deciding = schema.filtered.iter().filter(|(field, _)| !schema.beside_others.contains(*field));
     let missing = deciding.filter(|(field, _)| !present.iter().any(|present| present == *field));
     let create = |(field, kind): (&&'static str, &FieldKind)| {
-        let kind = match kind {
-            FieldKind::Keyword => PayloadSchemaType::Keyword,
-            FieldKind::Uuid => PayloadSchemaType::Uuid,
-            FieldKind::Timestamp => PayloadSchemaType::Datetime,
+        // "On disk" are mapped files, which take memory while they are looked at only.
+        let on_disk = Some(true);
+        let params = match kind {
+            FieldKind::Keyword => {
+                PayloadSchemaParams::Keyword(KeywordIndexParams { on_disk, ..KeywordIndexParams::default() })
+            }
+            FieldKind::Uuid => PayloadSchemaParams::Uuid(UuidIndexParams { on_disk, ..UuidIndexParams::default() }),
+            FieldKind::Timestamp => {
+                PayloadSchemaParams::Datetime(DatetimeIndexParams { on_disk, ..DatetimeIndexParams::default() })
+            }
         };
         UpdateOperation::FieldIndexOperation(FieldIndexOperations::CreateIndex(CreateIndex {
             field_name: path(field),
-            field_schema: Some(PayloadFieldSchema::FieldType(kind)),
+            field_schema: Some(PayloadFieldSchema::FieldParams(params)),
         }))
     };
     missing.map(create).collect()
