@@ -1,6 +1,7 @@
 //! The server as one thing that is built, bound, run and shut down: [`Application`].
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -14,11 +15,11 @@ use crate::chat::Chat;
 use crate::cli::ServeOptions;
 use crate::http::{AccessRules, AppState, Patience, router};
 use crate::ingesting::{self, Ingesting};
+use crate::jobs::{self, Jobs, Means};
 use crate::library::Library;
 use crate::parts::{self, Parts};
 use crate::server_folder::ServerFolder;
 use crate::telemetry::Metrics;
-use crate::uploads::{self, Uploads};
 use crate::{listening, serving};
 
 /// How often the collection is rid of old versions and of chunks that never got their document.
@@ -33,7 +34,7 @@ pub struct Application {
     stopping: CancellationToken,
     longest_shutdown: Duration,
     /// Says where the server is, for as long as it is there.
-    _server_file: Option<ServerFolder>,
+    _server_folder: Option<Arc<ServerFolder>>,
 }
 
 impl Application {
@@ -45,11 +46,11 @@ impl Application {
         let listener = bind(options).await?;
         let local_addr = listener.local_addr().context("the listening address cannot be read")?;
         let Parts { library, retrieval, sessions, answerer, chat_options } = parts::open(options).await?;
-        let uploads_folder = uploads::folder_in(&options.store.data_dir);
-        let opened = tokio::task::spawn_blocking(|| Uploads::open(uploads_folder)).await?;
-        let (uploads, queue) = opened.context("the uploads of an earlier run cannot be read")?;
-        let server_file = ServerFolder::claim(options, local_addr, &library);
-        let access = match &server_file {
+        let jobs_folder = jobs::folder_in(&options.store.data_dir);
+        let opened = tokio::task::spawn_blocking(|| Jobs::open(jobs_folder)).await?;
+        let (jobs, queue) = opened.context("the uploads of an earlier run cannot be read")?;
+        let server_folder = ServerFolder::claim(options, local_addr, &library).map(Arc::new);
+        let access = match &server_folder {
             Some(folder) => access.with_local_token(folder.token()),
             None => access,
         };
@@ -59,7 +60,7 @@ impl Application {
             library,
             sessions,
             ingesting: Ingesting::default(),
-            uploads,
+            jobs,
             largest_upload: options.max_upload << 20,
             access,
             metrics: Metrics::install()?,
@@ -72,12 +73,12 @@ impl Application {
             background: TaskTracker::new(),
             stopping: CancellationToken::new(),
             longest_shutdown: Duration::from_secs(options.shutdown_timeout),
-            _server_file: server_file,
+            _server_folder: server_folder.clone(),
         };
         application.in_background(sweep(application.state.library.clone()));
         application.in_background(application.state.metrics.clone().upkeep());
-        let library = application.state.library.clone();
-        application.in_background(application.state.uploads.clone().work(queue, library, extractor.clone()));
+        let means = Means { library: application.state.library.clone(), extractor: extractor.clone(), server_folder };
+        application.in_background(application.state.jobs.clone().work(queue, means));
         if !options.ingest.is_empty() {
             let ingesting = application.state.ingesting.clone();
             let library = application.state.library.clone();
@@ -97,7 +98,7 @@ impl Application {
 
     /// Serves until `shutdown` completes; then takes nothing new, finishes and saves the answers in flight, and closes.
     pub async fn run_until(self, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
-        let Self { listener, state, background, stopping, longest_shutdown, _server_file, .. } = self;
+        let Self { listener, state, background, stopping, longest_shutdown, _server_folder, .. } = self;
         let (chat, sessions, patience) = (state.chat.clone(), state.sessions.clone(), state.patience);
         let serving = serving::serve(listener, router(state), patience.request_head, stopping.clone());
         let mut serving = std::pin::pin!(serving);

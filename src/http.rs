@@ -7,6 +7,7 @@ mod chat;
 mod documents;
 mod error;
 mod health;
+mod jobs;
 mod observe;
 mod path;
 mod patience;
@@ -28,11 +29,11 @@ pub use patience::Patience;
 
 use crate::chat::Chat;
 use crate::ingesting::Ingesting;
+use crate::jobs::Jobs;
 use crate::library::Library;
 use crate::retrieval::Retrieval;
 use crate::sessions::Sessions;
 use crate::telemetry::Metrics;
-use crate::uploads::Uploads;
 
 /// What handlers work with; every part is cheap to clone.
 #[derive(Clone)]
@@ -42,7 +43,7 @@ pub struct AppState {
     pub library: Library,
     pub sessions: Sessions,
     pub ingesting: Ingesting,
-    pub uploads: Uploads,
+    pub jobs: Jobs,
     /// Bytes of one upload.
     pub largest_upload: usize,
     pub access: AccessRules,
@@ -62,7 +63,8 @@ pub fn router(state: AppState) -> Router {
         .route("/documents", get(documents::list).merge(post(uploads::post).layer(largest_upload)))
         .route("/documents/{id}", get(documents::read).delete(documents::delete))
         .route("/documents/{id}/chunks", get(documents::chunks))
-        .route("/jobs/{id}", get(uploads::job))
+        .route("/jobs/{id}", get(jobs::read))
+        .route("/reindex", post(jobs::reindex))
         // Operators
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))

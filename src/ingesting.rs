@@ -55,7 +55,8 @@ impl Ingesting {
 
     async fn run_to_the_end(self, paths: Vec<PathBuf>, library: Library, extractor: Extractor) {
         // Nobody else is kept waiting by that.
-        let opened = library.wait_until_open(|error| self.cannot_begin(error)).await;
+        let writing = library.wait_to_write(|error| self.cannot_begin(error)).await;
+        let opened = &writing.opened;
         self.update(|state| state.error = None);
         let progress = |event| {
             log_event(&event);

@@ -3,14 +3,14 @@
 //! A Qdrant server or an embedding endpoint that is down when Footnote starts must not keep it from starting, so both
 //! are opened on first use; what only a person can mend (a folder in use, a wrong URL) is told at start.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use footnote_knowledge::collection::{self, Collection};
 use footnote_knowledge::connect::{find_collection, open_collection, open_embedder};
 use footnote_knowledge::embedding::{self, Embedder};
 use footnote_knowledge::options::{EmbedderKind, EmbeddingOptions, OpenAiOptions, StoreOptions};
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::{Mutex, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 /// How long a failed opening is remembered, so that an outage does not cost every request a connection attempt.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -27,8 +27,10 @@ pub struct Library(Arc<Inner>);
 
 struct Inner {
     options: LibraryOptions,
-    opened: OnceCell<Opened>,
+    opened: std::sync::RwLock<Option<Arc<Opened>>>,
     last_failure: Mutex<Option<(Instant, Arc<Error>)>>,
+    /// Shared by those who write documents, taken alone by one who puts another collection in the place of this one.
+    writers: Arc<RwLock<()>>,
 }
 
 /// What the library is opened with.
@@ -44,6 +46,12 @@ struct LibraryOptions {
 pub struct Opened {
     pub embedder: Arc<Embedder>,
     pub collection: Collection,
+}
+
+/// Both parts, while they are written to: no others take their place until this is dropped.
+pub struct Writing {
+    pub opened: Arc<Opened>,
+    _turn: OwnedRwLockReadGuard<()>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -80,7 +88,17 @@ impl Library {
         embedder: Option<Arc<Embedder>>,
     ) -> Self {
         let options = LibraryOptions { store, embedding, openai, embedder };
-        Self(Arc::new(Inner { options, opened: OnceCell::new(), last_failure: Mutex::new(None) }))
+        Self(Arc::new(Inner {
+            options,
+            opened: Default::default(),
+            last_failure: Mutex::new(None),
+            writers: Arc::default(),
+        }))
+    }
+
+    /// Where the vectors are kept.
+    pub fn store(&self) -> &StoreOptions {
+        &self.0.options.store
     }
 
     /// Where the vectors are, for people: `embedded` or `qdrant`.
@@ -90,31 +108,61 @@ impl Library {
 
     /// Tokens that the embedder reads at once, if it is open.
     pub fn max_tokens(&self) -> Option<usize> {
-        self.0.opened.get().map(|opened| opened.embedder.max_tokens())
+        self.opened().map(|opened| opened.embedder.max_tokens())
     }
 
     /// The embedder and the collection, opening them if that has not succeeded yet.
-    pub async fn open(&self) -> Result<&Opened, Arc<Error>> {
-        if let Some(opened) = self.0.opened.get() {
+    pub async fn open(&self) -> Result<Arc<Opened>, Arc<Error>> {
+        if let Some(opened) = self.opened() {
             return Ok(opened);
         }
         // One at a time: whoever waited here finds the result of the attempt before.
         let mut last_failure = self.0.last_failure.lock().await;
+        if let Some(opened) = self.opened() {
+            return Ok(opened);
+        }
         if let Some((at, error)) = last_failure.as_ref()
             && at.elapsed() < RETRY_AFTER
         {
             return Err(Arc::clone(error));
         }
-        self.0.opened.get_or_try_init(|| self.0.options.open()).await.map_err(|error| {
-            let error = Arc::new(error);
-            *last_failure = Some((Instant::now(), Arc::clone(&error)));
-            error
-        })
+        match self.0.options.open().await {
+            Ok(opened) => Ok(self.replace(opened)),
+            Err(error) => {
+                let error = Arc::new(error);
+                *last_failure = Some((Instant::now(), Arc::clone(&error)));
+                Err(error)
+            }
+        }
     }
 
-    /// Both parts, as soon as they can be opened, for one who has nothing else to do; `failed` is told of each attempt
-    /// that was in vain.
-    pub async fn wait_until_open(&self, failed: impl Fn(&Arc<Error>)) -> &Opened {
+    /// From now on these are the embedder and the collection; who is using others goes on with them.
+    pub fn replace(&self, opened: Opened) -> Arc<Opened> {
+        let opened = Arc::new(opened);
+        *self.0.opened.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&opened));
+        opened
+    }
+
+    fn opened(&self) -> Option<Arc<Opened>> {
+        self.0.opened.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// To be held while another collection takes the place of this one; waits for those who write.
+    pub async fn replacing(&self) -> OwnedRwLockWriteGuard<()> {
+        Arc::clone(&self.0.writers).write_owned().await
+    }
+
+    /// Both parts, as soon as they can be opened, for one who writes documents and has nothing else to do; `failed` is
+    /// told of each attempt that was in vain.
+    pub async fn wait_to_write(&self, failed: impl Fn(&Arc<Error>)) -> Writing {
+        self.wait_until_open(&failed).await;
+        let turn = Arc::clone(&self.0.writers).read_owned().await;
+        // Not those of before, which may have been replaced while others had their turn.
+        Writing { opened: self.wait_until_open(failed).await, _turn: turn }
+    }
+
+    /// Both parts, as soon as they can be opened.
+    pub async fn wait_until_open(&self, failed: impl Fn(&Arc<Error>)) -> Arc<Opened> {
         loop {
             match self.open().await {
                 Ok(opened) => return opened,

@@ -122,7 +122,7 @@ impl Retrieval {
         let searched_for = rewritten.unwrap_or_else(|| question.search_text(message)).to_owned();
         let opened = self.library.open().await.map_err(Error::Library)?;
         let TimedSearch { result, reranked, times } =
-            self.search_in_context(opened, &searched_for, &context, wanted).await?;
+            self.search_in_context(&opened, &searched_for, &context, wanted).await?;
         // Cosines of other models are of another size.
         let closeness = if matches!(*opened.embedder, Embedder::Local(_)) { closeness(&result) } else { None };
         let candidates = result.candidates;
@@ -142,7 +142,7 @@ impl Retrieval {
     /// Search alone, for `POST /search`.
     pub async fn search(&self, text: &str, wanted: Wanted<'_>) -> Result<TimedSearch, Error> {
         let opened = self.library.open().await.map_err(Error::Library)?;
-        self.search_in_context(opened, text, &Context::default(), wanted).await
+        self.search_in_context(&opened, text, &Context::default(), wanted).await
     }
 
     async fn search_in_context(

@@ -11,8 +11,9 @@ use crate::cli::ServeOptions;
 use crate::library::Library;
 
 /// `server.json` in the data folder, gone when dropped.
-pub(crate) struct ServerFolder {
+pub struct ServerFolder {
     folder: PathBuf,
+    url: String,
     token: Secret,
 }
 
@@ -22,16 +23,22 @@ impl ServerFolder {
         if options.store.qdrant_url.is_some() {
             return None;
         }
-        let folder = options.store.data_dir.clone();
+        let max_tokens = library.max_tokens()?;
         let token = Secret::new(format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple()));
         let url = format!("http://{}", reachable(listening));
-        let file = ServerFile { url, token: token.clone(), max_tokens: library.max_tokens()? };
-        if let Err(error) = file.write(&folder) {
+        let claimed = Self { folder: options.store.data_dir.clone(), url, token };
+        claimed.write(max_tokens);
+        Some(claimed)
+    }
+
+    /// Says what embedder is used here.
+    pub(crate) fn write(&self, max_tokens: usize) {
+        let Self { folder, url, token } = self;
+        let file = ServerFile { url: url.clone(), token: token.clone(), max_tokens };
+        if let Err(error) = file.write(folder) {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "server.json cannot be written, so `ingest` will not find this server");
-            return None;
         }
-        Some(Self { folder, token })
     }
 
     pub(crate) fn token(&self) -> &Secret {

@@ -3,14 +3,15 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use footnote_ingest::{copy, reindex};
-use footnote_knowledge::collection::Rebuild;
+use footnote_ingest::{Server, copy, reindex, reindex_through};
+use footnote_knowledge::collection::{self, Rebuild};
 use footnote_knowledge::connect;
 use footnote_knowledge::embedding::Embedder;
-use footnote_knowledge::options::StoreOptions;
+use footnote_knowledge::options::{EmbedderChoice, StoreOptions};
+use footnote_knowledge::server_file::ServerFile;
 use footnote_knowledge::vector_store::VectorStore;
 
-use crate::cli::CopyCommand;
+use crate::cli::{CopyCommand, IngestCommand};
 use crate::ingesting::{exit_code, not_done};
 use crate::output::Output;
 
@@ -41,14 +42,22 @@ pub(super) async fn copy_to_server(command: &CopyCommand) -> anyhow::Result<Exit
     Ok(exit_code(&report))
 }
 
-/// Builds the collection anew with this embedder, if it was built with another one, and puts it in the other's place.
-pub(super) async fn rebuild(store: &StoreOptions, embedder: &Embedder, output: &Output) -> anyhow::Result<()> {
-    let vectors = connect::open_vectors(store).await.map_err(footnote_knowledge::collection::Error::from)?;
+/// Builds the collection anew with this embedder, if it was built with another one, and puts it in the other's place;
+/// where a server holds the folder, that server does.
+pub(super) async fn rebuild(command: &IngestCommand, embedder: &Embedder, output: &Output) -> anyhow::Result<()> {
+    let IngestCommand { store, embedding, openai, .. } = command;
+    let vectors = match connect::open_vectors(store).await.map_err(collection::Error::from) {
+        Ok(vectors) => vectors,
+        Err(error) => {
+            let server = ServerFile::of_holder(&store.data_dir, error)?;
+            return rebuild_through(server, &EmbedderChoice::new(embedding, openai), output).await;
+        }
+    };
     let Some(rebuild) = Rebuild::begin(vectors.clone(), &store.collection, &embedder.identity()).await? else {
         output.note("the collection is of this embedder already");
         return close(&vectors).await;
     };
-    output.note("embedding all documents anew; the old collection serves until the new one is there whole");
+    output.note(EMBEDDING_ANEW);
     let report = reindex(&rebuild, embedder, |event| output.event(&event)).await;
     output.end_progress();
     output.summary(&report.map_err(|stopped| not_done(*stopped, output))?, false);
@@ -60,6 +69,19 @@ pub(super) async fn rebuild(store: &StoreOptions, embedder: &Embedder, output: &
     }
     rebuild.drop_old().await?;
     close(&vectors).await
+}
+
+const EMBEDDING_ANEW: &str = "embedding all documents anew; the old collection serves until the new one is there whole";
+
+async fn rebuild_through(file: ServerFile, embedder: &EmbedderChoice, output: &Output) -> anyhow::Result<()> {
+    let ServerFile { url, token, .. } = file;
+    output.note(&format!("the data folder belongs to the server at {url}, which does it"));
+    output.note(EMBEDDING_ANEW);
+    let report = reindex_through(&Server::new(&url, Some(token)), embedder, |event| output.event(&event)).await;
+    output.end_progress();
+    output.summary(&report.map_err(anyhow::Error::new)?, false);
+    output.note("the server embeds with this embedder now; from its next start on give it the same options");
+    Ok(())
 }
 
 /// So that the folder can be opened again.

@@ -32,7 +32,7 @@ pub(super) async fn run(command: &IngestCommand) -> anyhow::Result<ExitCode> {
     let output = Output::new(command.output);
     if command.reindex {
         let embedder = open_embedder(command).await?;
-        copying::rebuild(&command.store, &embedder, &output).await?;
+        copying::rebuild(command, &embedder, &output).await?;
         if command.paths.is_empty() {
             return Ok(ExitCode::SUCCESS);
         }

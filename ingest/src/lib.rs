@@ -19,7 +19,7 @@ pub use error::{Error, Stopped};
 pub use extraction::extract_to;
 pub use extractor::{Extractor, Limits, run_if_worker};
 pub use pipeline::{GoneDocuments, IngestOptions, ingest};
-pub use remote::{Server, ServerError, ingest_through};
+pub use remote::{Server, ServerError, ingest_through, reindex_through};
 pub use report::{Event, Failure, Outcome, Report, Skipped, StageSeconds};
 pub use tag::parse_tag;
 pub use transfer::{copy, reindex};

@@ -1,6 +1,7 @@
 //! The run as a whole: discover → prepare (read, extract, chunk) → embed → index, all at work at once with short queues
 //! between them. Files overtake each other; what the collection holds in the end does not depend on it.
 
+mod bulk;
 mod busy;
 mod claim;
 mod embed;
@@ -24,6 +25,7 @@ use crate::chunk::ChunkSettings;
 use crate::discover::{self, Candidate, Found, Root};
 use crate::error::{Error, Stopped, is_about_one_document, with_cause};
 use crate::report::{Event, Outcome, Recorder, Report};
+use bulk::Bulk;
 use busy::BusyStages;
 use embed::Embedded;
 use gone::Seen;
@@ -98,17 +100,21 @@ async fn run<Progress: Fn(Event) + Send + Sync>(
         vectors: Vectors::default(),
         seen: Mutex::default(),
         under_way: Arc::new(Semaphore::new(MEMORY_UNDER_WAY)),
+        bulk: Bulk::default(),
         recorder,
         outages,
         busy,
     };
     let (to_embed, prepared) = mpsc::channel(DOCUMENTS_AHEAD);
     let (to_index, embedded) = mpsc::channel(DOCUMENTS_AHEAD);
-    tokio::try_join!(
+    let all = tokio::try_join!(
         run.prepare_all(start_walk(roots.clone()), to_embed),
         run.embed_all(prepared, to_index),
         run.index_all(embedded)
-    )?;
+    );
+    let ended = run.end_bulk().await;
+    all?;
+    ended?;
     run.deal_with_gone().await
 }
 
@@ -160,6 +166,7 @@ struct Run<'a, Progress> {
     vectors: Vectors,
     seen: Mutex<Seen>,
     under_way: Arc<Semaphore>,
+    bulk: Bulk,
     recorder: &'a Recorder<Progress>,
     outages: Outages<'a, Progress>,
     busy: &'a BusyStages,
@@ -259,7 +266,10 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
         let _busy = self.busy.indexing.begin();
         let write = || self.knowledge.replace_document(&document);
         let outcome = match self.outages.wait_out(collection::Error::is_transient, write).await {
-            Ok(document) => written(replaces, document.chunk_count),
+            Ok(document) => {
+                self.begin_bulk_with(document.chunk_count).await?;
+                written(replaces, document.chunk_count)
+            }
             Err(error) if is_about_one_document(&error) => {
                 let advice = "run ingest again; if it fails again, delete the document and ingest it anew".to_owned();
                 Outcome::Failed { reason: with_cause(&error), advice }
@@ -267,6 +277,22 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
             Err(error) => return Err(error.into()),
         };
         self.recorder.done(document.source, outcome);
+        Ok(())
+    }
+
+    async fn begin_bulk_with(&self, chunks: usize) -> Result<(), Error> {
+        if self.bulk.begins_with(chunks) {
+            let defer = || self.knowledge.defer_indexing();
+            self.outages.wait_out(collection::Error::is_transient, defer).await?;
+        }
+        Ok(())
+    }
+
+    async fn end_bulk(&self) -> Result<(), Error> {
+        if self.bulk.has_begun() {
+            let resume = || self.knowledge.resume_indexing();
+            self.outages.wait_out(collection::Error::is_transient, resume).await?;
+        }
         Ok(())
     }
 

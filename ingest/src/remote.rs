@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use footnote_knowledge::options::EmbedderChoice;
 use futures::{StreamExt, TryStreamExt};
+use uuid::Uuid;
 
 use crate::chunk::ChunkSettings;
 use crate::discover::{self, Found, Root};
@@ -20,6 +22,7 @@ use crate::pipeline::outage::Outages;
 use crate::pipeline::prepare::{self, Changed, Reader};
 use crate::pipeline::{IngestOptions, on_a_blocking_thread, receive, start_walk, threads, worth_reading, written};
 use crate::report::{Event, Outcome, Recorder, Report, StageSeconds};
+use server::FinishedJob;
 pub use server::{Server, ServerError};
 use uploads::{Batches, LargestBatch};
 
@@ -39,6 +42,37 @@ pub async fn ingest_through(
     match outcome {
         Ok(()) => Ok(report),
         Err(error) => Err(Box::new(Stopped { error, report })),
+    }
+}
+
+/// Like [`crate::reindex`], done by the server that holds the folder, which then embeds with this embedder itself, too.
+pub async fn reindex_through(
+    server: &Server,
+    embedder: &EmbedderChoice,
+    progress: impl Fn(Event) + Send + Sync,
+) -> Result<Report, Error> {
+    let started = Instant::now();
+    let recorder = Recorder::new(progress);
+    let outages = Outages::new(&recorder, IngestOptions::LONGEST_OUTAGE);
+    let job = outages.wait_out(ServerError::is_transient, || server.reindex(embedder)).await?;
+    let job = wait_for(server, job, &recorder, &outages).await?;
+    let FinishedJob { added, unchanged, chunks, .. } = job;
+    let seconds = started.elapsed().as_secs_f64();
+    Ok(Report { files: added + unchanged, added, unchanged, chunks, seconds, ..Report::default() })
+}
+
+/// The job when it is done; an error if it was given up.
+async fn wait_for<Progress: Fn(Event)>(
+    server: &Server,
+    job: Uuid,
+    recorder: &Recorder<Progress>,
+    outages: &Outages<'_, Progress>,
+) -> Result<FinishedJob, ServerError> {
+    let wait = || server.finished(job, |chunks| recorder.tell(Event::Embedded { chunks }));
+    let job = outages.wait_out(ServerError::is_transient, wait).await?;
+    match job.error {
+        Some(message) => Err(ServerError::Job { message }),
+        None => Ok(job),
     }
 }
 
@@ -116,11 +150,7 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
         let root = first.root().to_owned();
         let send = || self.server.upload(&root, first.tags(), &batch);
         let job = self.outages.wait_out(ServerError::is_transient, send).await?;
-        let wait = || self.server.finished(job, |chunks| self.recorder.tell(Event::Embedded { chunks }));
-        let job = self.outages.wait_out(ServerError::is_transient, wait).await?;
-        if let Some(error) = job.error {
-            return Err(ServerError::Job { message: error }.into());
-        }
+        let job = wait_for(self.server, job, self.recorder, &self.outages).await?;
         self.recorder.add_chunks(job.chunks);
         for changed in &batch {
             let source = changed.source();

@@ -127,6 +127,17 @@ impl Collection {
         self.resolve().await
     }
 
+    /// To be called by one who is about to write much, and [`Collection::resume_indexing`] at the end: an HNSW index over
+    /// all costs less than one that grows with every batch. Searches stay as they are up to then, only slower.
+    pub async fn defer_indexing(&self) -> Result<(), Error> {
+        Ok(self.inner.store.defer_indexing(self.stored().await?).await?)
+    }
+
+    /// Whoever is killed before leaves it to the next sweep.
+    pub async fn resume_indexing(&self) -> Result<(), Error> {
+        Ok(self.inner.store.resume_indexing(self.stored().await?).await?)
+    }
+
     /// The stored collection, after making sure (at most every 10 s) that the name still stands for it.
     async fn stored(&self) -> Result<&str, Error> {
         if self.inner.pinned {

@@ -3,12 +3,15 @@
 //! Precedence: flag, environment, `.env`, default; an empty variable counts as unset. Only clap reads the environment:
 //! `.env` and the empty-is-unset rule are worked into the command before it parses.
 
+mod embedder_choice;
 mod environment;
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
 
+pub use embedder_choice::EmbedderChoice;
 pub use environment::parse;
 
 use crate::secret::Secret;
@@ -60,7 +63,8 @@ fn parse_max_tokens(value: &str) -> Result<usize, String> {
     if tokens >= FEWEST_TOKENS { Ok(tokens) } else { Err(format!("at least {FEWEST_TOKENS}")) }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum EmbedderKind {
     Local,
     Openai,

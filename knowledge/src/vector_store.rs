@@ -170,6 +170,23 @@ impl VectorStore {
         }
     }
 
+    /// Until [`VectorStore::resume_indexing`] a Qdrant server builds no HNSW index over vectors that come. The embedded
+    /// engine never builds one.
+    pub async fn defer_indexing(&self, collection: &str) -> Result<(), Error> {
+        match self {
+            Self::Embedded(_) => Ok(()),
+            Self::Qdrant(store) => store.defer_indexing(collection).await,
+        }
+    }
+
+    /// Ends what [`VectorStore::defer_indexing`] began, whoever that was; the server then indexes what is there.
+    pub async fn resume_indexing(&self, collection: &str) -> Result<(), Error> {
+        match self {
+            Self::Embedded(_) => Ok(()),
+            Self::Qdrant(store) => store.resume_indexing(collection).await,
+        }
+    }
+
     /// Writes what is pending and lets go of the folder; later calls fail.
     pub async fn close(&self) -> Result<(), Error> {
         match self {

@@ -50,7 +50,7 @@ pub(super) async fn open(
     let opened = library.open().await.map_err(anyhow::Error::new)?;
     let documents = documents(passages);
     let ids = documents.iter().flat_map(Document::ids).collect();
-    write(opened, documents, &folder, &hash).await?;
+    write(&opened, documents, &folder, &hash).await?;
     Ok(Corpus { library: library.clone(), ids })
 }
 

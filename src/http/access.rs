@@ -133,6 +133,22 @@ impl FromRequestParts<super::AppState> for MaySeeAllSessions {
     }
 }
 
+/// Proof that the caller is a program of this machine's user, which could read `server.json`.
+pub(super) struct HasLocalToken;
+
+impl FromRequestParts<super::AppState> for HasLocalToken {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &super::AppState) -> Result<Self, ApiError> {
+        let given = bearer_token(&parts.headers).map(digest);
+        let known = match (&state.access.local_token, given) {
+            (Some(known), Some(given)) => bool::from(known.ct_eq(&given)),
+            (None, _) | (_, None) => false,
+        };
+        if known { Ok(Self) } else { Err(ApiError::local_token_only()) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

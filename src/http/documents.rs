@@ -41,7 +41,8 @@ pub(super) async fn list(
 ) -> Result<Json<DocumentPage>, ApiError> {
     let ListParameters { cursor, limit, tag, source } = parameters;
     let filter = Filter { tags: Vec::from_iter(tag), sources: Vec::from_iter(source), ..Filter::default() };
-    let collection = &app.library.open().await?.collection;
+    let opened = app.library.open().await?;
+    let collection = &opened.collection;
     let page = collection.documents(&filter, cursor.as_deref(), limit.get()).await?;
     Ok(Json(DocumentPage { documents: page.items, next_cursor: page.next }))
 }
@@ -57,7 +58,8 @@ pub(super) async fn chunks(
     State(app): State<AppState>,
     DocumentPath(id): DocumentPath,
 ) -> Result<Json<DocumentChunks>, ApiError> {
-    let collection = &app.library.open().await?.collection;
+    let opened = app.library.open().await?;
+    let collection = &opened.collection;
     if collection.document(id).await?.is_none() {
         return Err(no_such_document(id));
     }

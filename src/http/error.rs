@@ -101,6 +101,12 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "loopback_only", detail)
     }
 
+    pub fn local_token_only() -> Self {
+        let detail = "only a program on the server's machine may do this, which can read server.json in its data folder: \
+                      run `ingest --reindex` there";
+        Self::new(StatusCode::FORBIDDEN, "local_token_only", detail)
+    }
+
     pub fn unknown_route(path: &str) -> Self {
         Self::new(
             StatusCode::NOT_FOUND,

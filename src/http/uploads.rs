@@ -1,10 +1,9 @@
-//! `POST /documents`, as a form with files or as JSON, and `GET /jobs/{id}`, what became of them.
+//! `POST /documents`, as a form with files or as JSON.
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use axum::Json;
 use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, header};
@@ -14,9 +13,9 @@ use serde::Deserialize;
 
 use super::AppState;
 use super::body::JsonBody;
-use super::error::{ApiError, accepted};
-use super::path::JobPath;
-use crate::uploads::{self, InvalidSource, Job, Upload};
+use super::error::ApiError;
+use super::jobs::job_accepted;
+use crate::jobs::{self, InvalidSource, Upload};
 
 /// Files in one request.
 const MOST_FILES: usize = 1000;
@@ -64,19 +63,13 @@ pub(super) async fn post(State(app): State<AppState>, request: Request) -> Resul
     }
     check_root(&root)?;
     let tags = checked_tags(tags)?;
-    let submitted = tokio::task::spawn_blocking(move || app.uploads.submit(upload, root, tags)).await;
-    let job = submitted.map_err(ApiError::cannot_keep)?.map_err(ApiError::cannot_keep)?;
-    let location = format!("/jobs/{}", job.id);
-    Ok(accepted([(header::LOCATION, location)], Json(job)))
-}
-
-pub(super) async fn job(State(app): State<AppState>, JobPath(id): JobPath) -> Result<Json<Job>, ApiError> {
-    app.uploads.job(id).map(Json).ok_or_else(|| ApiError::no_such_job(&id.to_string()))
+    let submitted = tokio::task::spawn_blocking(move || app.jobs.submit_upload(upload, root, tags)).await;
+    submitted.map_err(ApiError::cannot_keep)?.map(job_accepted).map_err(ApiError::cannot_keep)
 }
 
 async fn receive(app: &AppState, request: Request) -> Result<Received, ApiError> {
-    let uploads = app.uploads.clone();
-    let upload = tokio::task::spawn_blocking(move || uploads.begin()).await;
+    let jobs = app.jobs.clone();
+    let upload = tokio::task::spawn_blocking(move || jobs.begin_upload()).await;
     let upload = upload.map_err(ApiError::cannot_keep)?.map_err(ApiError::cannot_keep)?;
     if is_form(request.headers()) {
         let form = Multipart::from_request(request, app)
@@ -102,7 +95,7 @@ async fn receive_json(mut upload: Upload, body: JsonUpload) -> Result<Received, 
     for (index, JsonDocument { source, text }) in documents.into_iter().enumerate() {
         let field = format!("documents[{index}].source");
         let place = upload.place(&source).map_err(|error| invalid_source(&field, &source, error))?;
-        let written = tokio::task::spawn_blocking(move || uploads::create(&place)?.write_all(text.as_bytes()));
+        let written = tokio::task::spawn_blocking(move || jobs::create(&place)?.write_all(text.as_bytes()));
         written.await.map_err(ApiError::cannot_keep)?.map_err(ApiError::cannot_keep)?;
     }
     Ok(Received { upload, root, tags })
@@ -134,7 +127,7 @@ async fn receive_form(mut upload: Upload, mut form: Multipart) -> Result<Receive
 /// Writes a file as it arrives; it may be larger than memory.
 async fn receive_file(place: PathBuf, mut field: Field<'_>) -> Result<(), ApiError> {
     let modified = modified(field.headers());
-    let created = tokio::task::spawn_blocking(move || uploads::create(&place)).await;
+    let created = tokio::task::spawn_blocking(move || jobs::create(&place)).await;
     let file = created.map_err(ApiError::cannot_keep)?.map_err(ApiError::cannot_keep)?;
     let mut file = tokio::fs::File::from_std(file);
     while let Some(bytes) = field.chunk().await.map_err(broken_form)? {

@@ -36,6 +36,7 @@ mod operations;
 mod packaging;
 mod process;
 mod redis_sessions;
+mod reindex;
 mod rerank;
 mod retrieval;
 mod sessions;

@@ -1,13 +1,12 @@
 //! Documents that arrive over HTTP, and `ingest` beside a running server.
 
-use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use reqwest::StatusCode;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
-use crate::server_process::{Server, folder_with_documents, footnote};
+use crate::server_process::{Server, folder_with_documents, footnote, ingest};
 use crate::test_app::{Answer, TestApp, answer};
 
 async fn upload(app: &TestApp, form: Form) -> Answer {
@@ -134,13 +133,6 @@ async fn a_job_survives_the_server() {
     assert_eq!(job["added"].as_u64().unwrap() + job["unchanged"].as_u64().unwrap(), 2, "{job}");
     let page: Value = server.request("GET", "/documents").send().await.unwrap().json().await.unwrap();
     assert_eq!(page["documents"].as_array().unwrap().len(), 2);
-}
-
-/// `ingest`, which is built beside `footnote`.
-fn ingest(folder: &Path, arguments: &[&str]) -> Output {
-    let program = Path::new(env!("CARGO_BIN_EXE_footnote")).with_file_name("ingest");
-    let mut command = Command::new(program);
-    command.env_clear().env("PATH", "/usr/bin:/bin").current_dir(folder).args(arguments).output().unwrap()
 }
 
 fn printed(output: &Output) -> String {

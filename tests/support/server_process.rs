@@ -4,7 +4,7 @@
 
 use std::fs::{self, File};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Output};
 use std::time::{Duration, Instant};
 
 use reqwest::RequestBuilder;
@@ -19,6 +19,13 @@ pub(crate) fn footnote(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_footnote"));
     command.env_clear().env("PATH", "/usr/bin:/bin").current_dir(folder);
     command
+}
+
+/// `ingest`, which is built beside `footnote`.
+pub(crate) fn ingest(folder: &Path, arguments: &[&str]) -> Output {
+    let program = Path::new(env!("CARGO_BIN_EXE_footnote")).with_file_name("ingest");
+    let mut command = Command::new(program);
+    command.env_clear().env("PATH", "/usr/bin:/bin").current_dir(folder).args(arguments).output().unwrap()
 }
 
 /// A serving process; killed when dropped. The end of its log is shown if the test fails.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use footnote_knowledge::collection::{Chunk, Document};
+use footnote_knowledge::options::EmbedderChoice;
 use footnote_knowledge::secret::Secret;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
@@ -40,7 +41,7 @@ pub enum ServerError {
     Unavailable { message: String },
     #[error("the server refuses this: {message}")]
     Refused { message: String },
-    #[error("the server gave the upload up: {message}")]
+    #[error("the server gave it up: {message}")]
     Job { message: String },
     #[error("what answers at {url} is no Footnote server")]
     NotOurs { url: String, source: reqwest::Error },
@@ -56,9 +57,11 @@ impl ServerError {
     }
 }
 
-/// What became of an upload.
+/// What became of a job.
 #[derive(Debug, Deserialize)]
 pub(super) struct FinishedJob {
+    pub(super) added: usize,
+    pub(super) unchanged: usize,
     pub(super) chunks: usize,
     pub(super) skipped: Vec<Skipped>,
     pub(super) failed: Vec<Failure>,
@@ -110,10 +113,6 @@ impl Server {
 
     /// The job that deals with these files, which are all of `root`.
     pub(super) async fn upload(&self, root: &str, tags: &[String], files: &[Changed]) -> Result<Uuid, ServerError> {
-        #[derive(Deserialize)]
-        struct Submitted {
-            job_id: Uuid,
-        }
         let mut form = Form::new().text("root", root.to_owned());
         for tag in tags {
             form = form.text("tag", tag.clone());
@@ -122,8 +121,20 @@ impl Server {
             let part = Part::bytes(file.bytes.clone()).file_name(file.below_root().to_owned());
             form = form.part("file", part.headers(last_modified(file)));
         }
-        let response = self.send(self.client.post(self.at("/documents")).multipart(form)).await?;
-        let Submitted { job_id } = self.read(response).await?;
+        self.submit(self.client.post(self.at("/documents")).multipart(form)).await
+    }
+
+    /// The job that builds the collection anew with this embedder.
+    pub(super) async fn reindex(&self, embedder: &EmbedderChoice) -> Result<Uuid, ServerError> {
+        self.submit(self.client.post(self.at("/reindex")).json(embedder)).await
+    }
+
+    async fn submit(&self, request: RequestBuilder) -> Result<Uuid, ServerError> {
+        #[derive(Deserialize)]
+        struct Submitted {
+            job_id: Uuid,
+        }
+        let Submitted { job_id } = self.read(self.send(request).await?).await?;
         Ok(job_id)
     }
 

@@ -18,6 +18,7 @@ mod interruptions;
 mod knowledge;
 mod office;
 mod program;
+mod rebuilding;
 mod roots;
 mod stops;
 mod tables;

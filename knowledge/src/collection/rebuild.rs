@@ -58,6 +58,12 @@ impl Rebuild {
         Ok(store.switch_alias(name, stored).await?)
     }
 
+    /// Whether the name stands for the new one.
+    pub async fn is_in_place(&self) -> Result<bool, Error> {
+        let Inner { store, name, stored, .. } = &*self.new.inner;
+        Ok(store.resolve_alias(name).await?.as_ref() == Some(stored))
+    }
+
     /// The new one, to be used after the switch for as long as the name stands for it.
     pub fn replacement(&self) -> Collection {
         let Inner { store, name, stored, dimension, .. } = &*self.new.inner;

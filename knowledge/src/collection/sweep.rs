@@ -176,7 +176,10 @@ impl Collection {
         self.drop_predecessors(now).await?;
         let chunks = Filter::all([payload::our_tenant(), payload::is_chunk()]);
         let swept = self.sweep_among(chunks, now).await?;
-        self.inner.store.compact(self.stored().await?).await?;
+        let stored = self.stored().await?;
+        self.inner.store.compact(stored).await?;
+        // An ingest of much may have been killed.
+        self.inner.store.resume_indexing(stored).await?;
         Ok(swept)
     }
 
@@ -319,6 +322,7 @@ mod tests {
     use super::super::{NewChunk, NewDocument};
     use super::*;
     use crate::embedding::EmbeddingIdentity;
+    use crate::vector_store::VectorStore;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn an_old_version_goes_when_its_time_has_come_unless_it_is_current_again() {

@@ -6,14 +6,16 @@
 mod call;
 mod connection;
 mod convert;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use qdrant_client::Qdrant;
 use qdrant_client::qdrant::{
-    CountPointsBuilder, CreateAliasBuilder, DeletePointsBuilder, GetPointsBuilder, PointStruct,
-    QueryBatchPointsBuilder, ScrollPointsBuilder, UpsertPointsBuilder,
+    CollectionInfo, CountPointsBuilder, CreateAliasBuilder, DeletePointsBuilder, GetPointsBuilder, PointStruct,
+    QueryBatchPointsBuilder, ScrollPointsBuilder, UpdateCollectionBuilder, UpsertPointsBuilder,
 };
 use uuid::Uuid;
 
@@ -260,6 +262,28 @@ impl QdrantStore {
         Ok(usize::try_from(count).unwrap_or(usize::MAX))
     }
 
+    pub(super) async fn defer_indexing(&self, collection: &str) -> Result<(), Error> {
+        self.set_indexing(collection, convert::defer_indexing(collection)).await
+    }
+
+    pub(super) async fn resume_indexing(&self, collection: &str) -> Result<(), Error> {
+        // Asked first, because a change of the settings makes the server look at every segment.
+        let info = self.info(collection).await?;
+        if !convert::is_indexing_deferred(&info) {
+            return Ok(());
+        }
+        self.set_indexing(collection, convert::resume_indexing(collection)).await
+    }
+
+    async fn set_indexing(&self, collection: &str, update: UpdateCollectionBuilder) -> Result<(), Error> {
+        let set = |client: Arc<Qdrant>| {
+            let update = update.clone();
+            async move { client.update_collection(update).await }
+        };
+        self.connection.call("changing when vectors are indexed", collection, Patience::Changing, set).await?;
+        Ok(())
+    }
+
     async fn dimension(&self, collection: &str) -> Result<usize, Error> {
         Ok(self.known_or_learn(collection).await?.dimension)
     }
@@ -274,16 +298,19 @@ impl QdrantStore {
 
     /// Asks the server about a collection; also returns which fields are indexed.
     async fn learn(&self, collection: &str) -> Result<(Known, Vec<String>), Error> {
-        let ask = |client: Arc<Qdrant>| async move { client.collection_info(collection).await };
-        let info = self.connection.call("reading about a collection", collection, Patience::Reading, ask).await?.result;
-        let not_found = || Error::NotFound { collection: collection.to_owned() };
-        let info = info.ok_or_else(not_found)?;
+        let info = self.info(collection).await?;
         let dimension = convert::dimension(&info).ok_or_else(|| {
             Error::engine(format!("the collection {collection} has no vectors named `dense`"), "it is not ours")
         })?;
         let known = Known { dimension, points: info.points_count.unwrap_or_default() };
         self.known().insert(collection.to_owned(), known);
         Ok((known, info.payload_schema.into_keys().collect()))
+    }
+
+    async fn info(&self, collection: &str) -> Result<CollectionInfo, Error> {
+        let ask = |client: Arc<Qdrant>| async move { client.collection_info(collection).await };
+        let info = self.connection.call("reading about a collection", collection, Patience::Reading, ask).await?.result;
+        info.ok_or_else(|| Error::NotFound { collection: collection.to_owned() })
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<String, Known>> {

@@ -12,6 +12,7 @@ mod fixture;
 mod fusion;
 mod process;
 mod ranking;
+mod rebuild;
 mod roots;
 mod scripted_qdrant;
 mod selection;

@@ -10,8 +10,8 @@ use qdrant_client::qdrant::{
     DatetimeRange, Distance, FieldType, Filter as ServerFilter, Modifier, NamedVectors, OptimizersConfigDiffBuilder,
     PayloadIncludeSelector, PointId, PointStruct, Query, QueryPoints, QueryPointsBuilder, RetrievedPoint,
     ScoredPoint as ServerScored, SearchParamsBuilder, SparseVectorParamsBuilder, SparseVectorsConfigBuilder,
-    Timestamp as ServerTimestamp, Value, Vector, VectorInput, VectorParamsBuilder, VectorsConfigBuilder,
-    VectorsSelector, point_id, vector_output, vectors_config, vectors_output,
+    Timestamp as ServerTimestamp, UpdateCollectionBuilder, Value, Vector, VectorInput, VectorParamsBuilder,
+    VectorsConfigBuilder, VectorsSelector, point_id, vector_output, vectors_config, vectors_output,
 };
 use serde_json::Value as JsonValue;
 use uuid::Uuid;
@@ -36,6 +36,27 @@ pub(super) fn create_collection(collection: &str, schema: &CollectionSchema) -> 
         .vectors_config(dense)
         .sparse_vectors_config(sparse)
         .optimizers_config(OptimizersConfigDiffBuilder::default().indexing_threshold(INDEX_FROM_KB))
+}
+
+/// The threshold that means never.
+const NO_INDEX: u64 = 0;
+
+pub(super) fn defer_indexing(collection: &str) -> UpdateCollectionBuilder {
+    index_from(collection, NO_INDEX)
+}
+
+pub(super) fn resume_indexing(collection: &str) -> UpdateCollectionBuilder {
+    index_from(collection, INDEX_FROM_KB)
+}
+
+fn index_from(collection: &str, kb: u64) -> UpdateCollectionBuilder {
+    UpdateCollectionBuilder::new(collection)
+        .optimizers_config(OptimizersConfigDiffBuilder::default().indexing_threshold(kb))
+}
+
+pub(super) fn is_indexing_deferred(info: &CollectionInfo) -> bool {
+    let optimizers = info.config.as_ref().and_then(|config| config.optimizer_config.as_ref());
+    optimizers.is_some_and(|optimizers| optimizers.indexing_threshold == Some(NO_INDEX))
 }
 
 pub(super) fn create_index(collection: &str, field: &str, kind: FieldKind) -> CreateFieldIndexCollectionBuilder {

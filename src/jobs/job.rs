@@ -1,4 +1,4 @@
-//! One upload as a job: what `GET /jobs/{id}` shows, and what is kept of it on disk.
+//! One job: what `GET /jobs/{id}` shows, and what is kept of it on disk.
 
 use std::fs;
 use std::io::{self, Write};
@@ -16,8 +16,10 @@ const FILES: &str = "files";
 pub struct Job {
     #[serde(rename = "job_id")]
     pub id: Uuid,
+    #[serde(default)]
+    pub kind: JobKind,
     pub state: JobState,
-    /// First part of the documents' sources.
+    /// First part of the uploaded documents' sources.
     pub root: String,
     pub tags: Vec<String>,
     pub created_at: Timestamp,
@@ -36,6 +38,15 @@ pub struct Job {
     pub waits_for: Option<String>,
     /// Why it was given up.
     pub error: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobKind {
+    #[default]
+    Upload,
+    /// The collection is built anew with another embedder.
+    Reindex,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,15 +71,24 @@ impl JobState {
 }
 
 impl Job {
-    pub(super) fn new(id: Uuid, root: String, tags: Vec<String>, files: usize) -> Self {
+    pub(super) fn upload(id: Uuid, root: String, tags: Vec<String>, files: usize) -> Self {
+        Self { root, tags, files, ..Self::new(id, JobKind::Upload) }
+    }
+
+    pub(super) fn reindex(id: Uuid) -> Self {
+        Self::new(id, JobKind::Reindex)
+    }
+
+    fn new(id: Uuid, kind: JobKind) -> Self {
         Self {
             id,
+            kind,
             state: JobState::Queued,
-            root,
-            tags,
+            root: String::new(),
+            tags: Vec::new(),
             created_at: Timestamp::now(),
             finished_at: None,
-            files,
+            files: 0,
             documents_found: 0,
             documents_done: 0,
             chunks: 0,
@@ -127,6 +147,7 @@ impl Job {
     /// In one step: whoever reads it finds all of it or what was there before.
     pub(super) fn write(&self, uploads: &Path) -> io::Result<()> {
         let folder = folder(uploads, self.id);
+        fs::create_dir_all(&folder)?;
         let unfinished = folder.join("job.json.new");
         let mut file = fs::File::create(&unfinished)?;
         file.write_all(&serde_json::to_vec(self)?)?;
@@ -137,7 +158,10 @@ impl Job {
     /// Its documents are in the collection, and their files no longer needed.
     pub(super) fn write_without_files(&self, uploads: &Path) -> io::Result<()> {
         self.write(uploads)?;
-        fs::remove_dir_all(self.files_folder(uploads))
+        match fs::remove_dir_all(self.files_folder(uploads)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
     }
 }
 
