@@ -8,7 +8,7 @@ mod rerank;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use footnote_knowledge::options::{EmbeddingOptions, OpenAiOptions, StoreOptions};
+use footnote_knowledge::options::{EmbeddingOptions, FileLimitOptions, OpenAiOptions, StoreOptions};
 use footnote_knowledge::secret::Secret;
 
 use crate::llm::Scope;
@@ -75,6 +75,8 @@ pub struct ServeOptions {
     pub access: AccessOptions,
     #[command(flatten)]
     pub store: StoreOptions,
+    #[command(flatten)]
+    pub file_limits: FileLimitOptions,
     #[command(flatten)]
     pub embedding: EmbeddingOptions,
     #[command(flatten)]

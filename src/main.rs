@@ -7,7 +7,7 @@ use anyhow::Context;
 use footnote::app::Application;
 use footnote::cli::{Cli, Command, ServeOptions, SessionsCommand};
 use footnote::{client, doctor, documents_command, eval, session_files, signals, telemetry, welcome};
-use footnote_ingest::Extractor;
+use footnote_ingest::{Extractor, Limits};
 use footnote_knowledge::{options, tls};
 
 // The manifest tells why.
@@ -49,7 +49,8 @@ async fn serve(options: &ServeOptions) -> anyhow::Result<ExitCode> {
     telemetry::start_tracing(&options.log)?;
     // Before anyone is told that the server is there, so that it ends in order from then on.
     let mut shutdown = Box::pin(signals::shutdown()?);
-    let extractor = Extractor::in_processes_of_this_program().context("this program cannot be started again")?;
+    let extractor = Extractor::in_processes_of_this_program(Limits::from(&options.file_limits))
+        .context("this program cannot be started again")?;
     let application = tokio::select! {
         built = Application::build(options, extractor) => built?,
         // What is slow to open must not keep it from stopping.

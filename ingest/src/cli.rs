@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use footnote_ingest::extract::ExtractOptions;
-use footnote_ingest::{Error, parse_tag};
+use footnote_ingest::{Error, Extractor, Limits, parse_tag};
 use footnote_knowledge::collection;
-use footnote_knowledge::options::{EmbeddingOptions, OpenAiOptions, StoreOptions};
+use footnote_knowledge::options::{EmbeddingOptions, FileLimitOptions, OpenAiOptions, StoreOptions};
 use footnote_knowledge::secret::Secret;
 
 /// Put documents into Footnote's collection.
@@ -160,11 +161,19 @@ pub(super) struct ExtractFlags {
     /// Take only this field of JSON records, and what is in it; `address.city` is a field in a field. Repeatable
     #[arg(long = "json-field", value_name = "FIELD")]
     json_fields: Vec<String>,
+
+    #[command(flatten)]
+    limits: FileLimitOptions,
 }
 
 impl ExtractFlags {
     pub(super) fn options(&self) -> ExtractOptions {
         ExtractOptions { json_fields: self.json_fields.clone() }
+    }
+
+    pub(super) fn extractor(&self) -> anyhow::Result<Extractor> {
+        let limits = Limits::from(&self.limits);
+        Extractor::in_processes_of_this_program(limits).context("this program cannot be started again")
     }
 }
 

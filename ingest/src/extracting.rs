@@ -2,8 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context;
-use footnote_ingest::{Extractor, extract_to};
+use footnote_ingest::extract_to;
 
 use crate::cli::ExtractCommand;
 use crate::ingesting::exit_code;
@@ -11,7 +10,7 @@ use crate::output::Output;
 
 pub(super) async fn run(command: &ExtractCommand) -> anyhow::Result<ExitCode> {
     let output = Output::new(command.output);
-    let extractor = Extractor::in_processes_of_this_program().context("this program cannot be started again")?;
+    let extractor = command.extract.extractor()?;
     let options = command.extract.options();
     let progress = |event| output.event(&event);
     let report = extract_to(&command.out, &command.paths, &options, &extractor, progress).await;

@@ -52,7 +52,8 @@ async fn extract_one(
     options: &ExtractOptions,
     extractor: &Extractor,
 ) -> Result<Outcome, Outcome> {
-    let (file, format, bytes) = on_a_blocking_thread(move || prepare::open(candidate)?.read()).await?;
+    let opening = extractor.clone();
+    let (file, format, bytes) = on_a_blocking_thread(move || prepare::open(candidate, &opening)?.read()).await?;
     let extracted = extractor.extract(&file.source, format, bytes, options).await;
     let text = extracted.map_err(|error| file.outcome(&error))?.text;
     let below_root = file.source.split_once('/').map_or(file.source.as_str(), |(_, below)| below);

@@ -9,6 +9,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use footnote_knowledge::options::FileLimitOptions;
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
@@ -32,12 +33,25 @@ pub struct Limits {
     pub time: Duration,
     /// Bytes of address space.
     pub memory: u64,
+    /// The most that a file may have, in place of what is usual for its format.
+    pub bytes: Option<u64>,
+}
+
+impl From<&FileLimitOptions> for Limits {
+    fn from(options: &FileLimitOptions) -> Self {
+        let FileLimitOptions { max_file_seconds, max_file_memory, max_file_size } = options;
+        Self {
+            time: Duration::from_secs(*max_file_seconds),
+            memory: max_file_memory << 20,
+            bytes: max_file_size.map(|mib| mib << 20),
+        }
+    }
 }
 
 impl Default for Limits {
     /// A thousand pages of PDF take a few seconds and some hundred MiB.
     fn default() -> Self {
-        Self { time: Duration::from_secs(60), memory: 2 << 30 }
+        Self { time: Duration::from_secs(60), memory: 2 << 30, bytes: None }
     }
 }
 
@@ -69,11 +83,16 @@ impl Extractor {
     }
 
     /// Parses in processes of the program that is running, whose `main` must begin with [`run_if_worker`].
-    pub fn in_processes_of_this_program() -> std::io::Result<Self> {
+    pub fn in_processes_of_this_program(limits: Limits) -> std::io::Result<Self> {
         // On Linux it can be started by this even when the file was replaced or removed meanwhile.
         let link = PathBuf::from("/proc/self/exe");
         let program = if link.exists() { link } else { std::env::current_exe()? };
-        Ok(Self::in_processes(program, Limits::default()))
+        Ok(Self::in_processes(program, limits))
+    }
+
+    /// The most that a file of this format may have.
+    pub(crate) fn largest_bytes(&self, format: Format) -> u64 {
+        self.0.as_ref().and_then(|processes| processes.limits.bytes).unwrap_or_else(|| format.largest_bytes())
     }
 
     pub async fn extract(

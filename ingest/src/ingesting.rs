@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use footnote_ingest::{
-    Error, Event, Extractor, GoneDocuments, IngestOptions, Report, Server, Stopped, discover, ingest, ingest_through,
+    Error, Event, GoneDocuments, IngestOptions, Report, Server, Stopped, discover, ingest, ingest_through,
 };
 use footnote_knowledge::collection::Collection;
 use footnote_knowledge::connect;
@@ -168,7 +168,7 @@ fn pipeline_options(command: &IngestCommand) -> anyhow::Result<IngestOptions> {
         gone,
         dry_run: command.dry_run,
         extract: command.extract.options(),
-        extractor: Extractor::in_processes_of_this_program().context("this program cannot be started again")?,
+        extractor: command.extract.extractor()?,
         ..IngestOptions::default()
     })
 }

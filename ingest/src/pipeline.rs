@@ -224,7 +224,8 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
 
     async fn try_to_prepare(&self, candidate: Candidate) -> Result<UnderWay<Prepared>, Outcome> {
         // Most of what is no document needs no more than its first bytes to be recognised, and waits for nothing.
-        let opened = on_a_blocking_thread(move || prepare::open(candidate)).await?;
+        let extractor = self.options.extractor.clone();
+        let opened = on_a_blocking_thread(move || prepare::open(candidate, &extractor)).await?;
         // One file that needs more than the whole share takes all of it.
         let memory = opened.memory().clamp(1, MEMORY_UNDER_WAY);
         let permits = u32::try_from(memory).expect("the share is below 4 GiB");

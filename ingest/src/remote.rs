@@ -129,8 +129,8 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
     async fn changed(&self, found: Found) -> Option<Changed> {
         let candidate = worth_reading(found, &self.seen, self.options, self.recorder)?;
         let source = candidate.source.clone();
-        let reader = self.reader.clone();
-        let outcome = match on_a_blocking_thread(move || reader.read(prepare::open(candidate)?)).await {
+        let (reader, extractor) = (self.reader.clone(), self.options.extractor.clone());
+        let outcome = match on_a_blocking_thread(move || reader.read(prepare::open(candidate, &extractor)?)).await {
             Ok(changed) if !self.options.dry_run => return Some(changed),
             Ok(changed) => self.planned(changed.source()),
             Err(outcome) => outcome,

@@ -37,6 +37,23 @@ pub struct StoreOptions {
     pub collection: String,
 }
 
+/// What one file may take when it is read, so that one which is broken, or made to do harm, costs itself only.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Limits of one file")]
+pub struct FileLimitOptions {
+    /// Longest time that parsing one file may take, in seconds
+    #[arg(long, env = "FOOTNOTE_MAX_FILE_SECONDS", value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub max_file_seconds: u64,
+
+    /// Most memory that parsing one file may take, in MiB
+    #[arg(long, env = "FOOTNOTE_MAX_FILE_MEMORY", value_name = "MIB", default_value_t = 2048, value_parser = clap::value_parser!(u64).range(512..=1 << 20))]
+    pub max_file_memory: u64,
+
+    /// Largest file, in MiB; by default 4 to 128, which differs by format
+    #[arg(long, env = "FOOTNOTE_MAX_FILE_SIZE", value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    pub max_file_size: Option<u64>,
+}
+
 /// Which model turns text into vectors.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Embeddings")]

@@ -18,6 +18,7 @@ use super::known::{Known, KnownDocuments};
 use crate::chunk::{self, ChunkSettings, Passage};
 use crate::discover::{Candidate, Member};
 use crate::extract::{ExtractError, ExtractOptions, Extracted, Format};
+use crate::extractor::Extractor;
 use crate::report::Outcome;
 use crate::tag::parse_tag;
 
@@ -27,6 +28,8 @@ pub(crate) struct Opened {
     format: Format,
     content: Content,
     bytes: u64,
+    /// That it may have.
+    most: u64,
 }
 
 /// What the outcome of a file depends on beside its content.
@@ -87,7 +90,7 @@ pub(super) struct Cutter {
 
 /// Opens a file and looks at its beginning, or tells what became of it. Films and archives are recognised by that, and
 /// read no further.
-pub(crate) fn open(candidate: Candidate) -> Result<Opened, Outcome> {
+pub(crate) fn open(candidate: Candidate, extractor: &Extractor) -> Result<Opened, Outcome> {
     let Candidate { path, member, source, asked_for, bytes, modified } = candidate;
     let file = NamedFile { source, asked_for, modified };
     let (content, start, bytes) = match member {
@@ -104,10 +107,8 @@ pub(crate) fn open(candidate: Candidate) -> Result<Opened, Outcome> {
         }
     };
     let format = Format::detect(&file.source, &start).map_err(|error| file.outcome(&error))?;
-    if bytes > format.largest_bytes() {
-        return Err(too_large(format));
-    }
-    Ok(Opened { file, format, content, bytes })
+    let most = extractor.largest_bytes(format);
+    if bytes > most { Err(too_large(format, most)) } else { Ok(Opened { file, format, content, bytes, most }) }
 }
 
 impl Opened {
@@ -117,18 +118,18 @@ impl Opened {
     }
 
     pub(crate) fn read(self) -> Result<(NamedFile, Format, Vec<u8>), Outcome> {
-        let Self { file, format, content, bytes: expected } = self;
+        let Self { file, format, content, bytes: expected, most } = self;
         // It may be growing while it is read.
-        let most = format.largest_bytes() + 1;
+        let beyond = most.saturating_add(1);
         let bytes = match content {
-            Content::Member(member) => member.read(most).map_err(unreadable_in_archive)?,
+            Content::Member(member) => member.read(beyond).map_err(unreadable_in_archive)?,
             Content::File { file, start: mut bytes } => {
                 bytes.reserve(usize::try_from(expected).unwrap_or_default().saturating_sub(bytes.len()));
-                file.take(most.saturating_sub(bytes.len() as u64)).read_to_end(&mut bytes).map_err(unreadable)?;
+                file.take(beyond.saturating_sub(bytes.len() as u64)).read_to_end(&mut bytes).map_err(unreadable)?;
                 bytes
             }
         };
-        if bytes.len() as u64 >= most { Err(too_large(format)) } else { Ok((file, format, bytes)) }
+        if bytes.len() as u64 > most { Err(too_large(format, most)) } else { Ok((file, format, bytes)) }
     }
 }
 
@@ -296,10 +297,10 @@ fn unreadable_in_archive(error: io::Error) -> Outcome {
     }
 }
 
-fn too_large(format: Format) -> Outcome {
+fn too_large(format: Format, most: u64) -> Outcome {
     Outcome::Failed {
-        reason: format!("larger than {} MiB, the most for {format}", format.largest_bytes() >> 20),
-        advice: "divide it into smaller files".to_owned(),
+        reason: format!("larger than {} MiB, the most for {format}", most >> 20),
+        advice: "divide it into smaller files, or raise --max-file-size".to_owned(),
     }
 }
 

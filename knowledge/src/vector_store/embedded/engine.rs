@@ -26,6 +26,10 @@ const COMPACT_FROM_KB: usize = 5_000;
 /// Above so many segments the engine merges them: few merges of much, at some cost to each search.
 const SEGMENTS: usize = 6;
 
+/// Vectors of a segment that is merged no further, about 26,000 chunks: while it merges, the engine has the old ones and
+/// the new one in memory. More segments cost a search little, since every vector is compared anyway.
+const LARGEST_SEGMENT_KB: usize = 40_000;
+
 /// A log part is allocated at this size, and there are always two.
 const LOG_PART_BYTES: usize = 1 << 20;
 
@@ -200,6 +204,7 @@ fn config(schema: &CollectionSchema) -> EdgeConfig {
     let optimizers = EdgeOptimizersConfig {
         indexing_threshold: Some(COMPACT_FROM_KB),
         default_segment_number: Some(SEGMENTS),
+        max_segment_size: Some(LARGEST_SEGMENT_KB),
         ..EdgeOptimizersConfig::default()
     };
     let log = WalOptions { segment_capacity: LOG_PART_BYTES, ..WalOptions::default() };
