@@ -75,16 +75,25 @@ impl Found {
 
 /// Walks the roots and hands over each thing found, until `handle` returns false. Blocks; the order is not defined.
 pub fn walk(roots: &[Root], mut handle: impl FnMut(Found) -> bool) {
-    // One file may be reached through two of the roots, a folder and a file in it. Then it was asked for.
-    let (files, folders): (Vec<_>, Vec<_>) = roots.iter().partition(|root| matches!(root.inside, Inside::File(_)));
-    let mut seen = HashSet::new();
-    for root in files.into_iter().chain(folders) {
-        for found in found_in(root).flat_map(unpacked) {
-            if seen.insert(found.source().to_owned()) && !handle(found) {
-                return;
-            }
+    // What is in two of the roots is found twice.
+    let mut seen = (roots.len() > 1).then(HashSet::new);
+    for found in files_first(roots).flat_map(found_in).flat_map(unpacked) {
+        let is_new = seen.as_mut().is_none_or(|seen| seen.insert(found.source().to_owned()));
+        if is_new && !handle(found) {
+            return;
         }
     }
+}
+
+/// Like [`walk`], but archives are files like others, and what is in two of the roots comes twice.
+fn walk_unopened(roots: &[Root], handle: impl FnMut(Found)) {
+    files_first(roots).flat_map(found_in).for_each(handle);
+}
+
+/// One file may be reached through two of the roots, a folder and a file in it. Then it was asked for.
+fn files_first(roots: &[Root]) -> impl Iterator<Item = &Root> {
+    let (files, folders): (Vec<_>, Vec<_>) = roots.iter().partition(|root| matches!(root.inside, Inside::File(_)));
+    files.into_iter().chain(folders)
 }
 
 fn found_in(root: &Root) -> Box<dyn Iterator<Item = Found> + '_> {

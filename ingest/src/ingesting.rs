@@ -10,7 +10,9 @@ use footnote_ingest::{
 use footnote_knowledge::collection::Collection;
 use footnote_knowledge::connect;
 use footnote_knowledge::embedding::Embedder;
+use footnote_knowledge::options::StoreOptions;
 use footnote_knowledge::server_file::ServerFile;
+use tempfile::TempDir;
 
 use crate::cli::{IngestCommand, NOT_DONE, SOME_FAILED, status};
 use crate::copying;
@@ -22,8 +24,16 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// Where documents go.
 enum Destination {
-    Store { knowledge: Collection, embedder: Box<Embedder> },
-    Server { server: Server, max_tokens: Option<usize> },
+    Store {
+        knowledge: Collection,
+        embedder: Box<Embedder>,
+        /// Of a dry run where there is no collection yet: it plans for an empty one, which is thrown away.
+        _thrown_away: Option<TempDir>,
+    },
+    Server {
+        server: Server,
+        max_tokens: Option<usize>,
+    },
 }
 
 pub(super) async fn run(command: &IngestCommand) -> anyhow::Result<ExitCode> {
@@ -117,8 +127,19 @@ async fn destination(command: &IngestCommand, output: &Output) -> anyhow::Result
     }
     output.text_receivers(&connect::text_receivers(&command.store, &command.embedding, &command.openai));
     let embedder = open_embedder(command).await?;
-    match connect::open_collection(&command.store, &embedder).await {
-        Ok(knowledge) => Ok(Destination::Store { knowledge, embedder: Box::new(embedder) }),
+    let found = if command.dry_run {
+        connect::find_collection(&command.store, &embedder).await
+    } else {
+        connect::open_collection(&command.store, &embedder).await.map(Some)
+    };
+    match found {
+        Ok(Some(knowledge)) => Ok(Destination::Store { knowledge, embedder: Box::new(embedder), _thrown_away: None }),
+        Ok(None) => {
+            let folder = tempfile::tempdir().context("there is no place for temporary files")?;
+            let store = StoreOptions { data_dir: folder.path().to_owned(), qdrant_url: None, ..command.store.clone() };
+            let knowledge = connect::open_collection(&store, &embedder).await?;
+            Ok(Destination::Store { knowledge, embedder: Box::new(embedder), _thrown_away: Some(folder) })
+        }
         Err(error) => {
             let ServerFile { url, token, max_tokens } = ServerFile::of_holder(&command.store.data_dir, error)?;
             output.note(&format!("the data folder belongs to the server at {url}; documents go through it"));
@@ -135,7 +156,9 @@ impl Destination {
         progress: impl Fn(Event) + Send + Sync,
     ) -> Result<Report, Box<Stopped>> {
         match self {
-            Self::Store { knowledge, embedder } => ingest(&command.paths, knowledge, embedder, options, progress).await,
+            Self::Store { knowledge, embedder, .. } => {
+                ingest(&command.paths, knowledge, embedder, options, progress).await
+            }
             Self::Server { server, max_tokens } => {
                 ingest_through(server, *max_tokens, &command.paths, options, progress).await
             }

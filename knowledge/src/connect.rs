@@ -22,11 +22,14 @@ pub async fn open_collection(store: &StoreOptions, embedder: &Embedder) -> Resul
     Collection::open(open_vectors(store).await?, &store.collection, &embedder.identity()).await
 }
 
-/// The same collection, if there is one; none is made.
+/// The same collection, if there is one; nothing is made, not even the folder for it.
 pub async fn find_collection(
     store: &StoreOptions,
     embedder: &Embedder,
 ) -> Result<Option<Collection>, collection::Error> {
+    if store.qdrant_url.is_none() && !store.data_dir.join(VECTORS_FOLDER).is_dir() {
+        return Ok(None);
+    }
     Collection::find(open_vectors(store).await?, &store.collection, &embedder.identity()).await
 }
 

@@ -15,6 +15,8 @@ const MOST_BYTES: u64 = 32 << 30;
 #[derive(Clone)]
 pub struct Member {
     archive: ZipArchive<SharedFile>,
+    /// Of the whole archive.
+    archive_bytes: u64,
     index: usize,
 }
 
@@ -34,6 +36,7 @@ pub(super) fn is_archive(path: &Path) -> bool {
 /// The entries in the order of the archive, or why there are none, for people.
 pub(super) fn entries(path: &Path) -> Result<Vec<Entry>, String> {
     let file = SharedFile::open(path).map_err(|error| format!("cannot be read: {error}"))?;
+    let archive_bytes = file.length;
     let mut archive = ZipArchive::new(file).map_err(|error| format!("damaged or incomplete: {error}"))?;
     if archive.len() > MOST_FILES {
         return Err(format!("more than {MOST_FILES} files in it"));
@@ -58,7 +61,7 @@ pub(super) fn entries(path: &Path) -> Result<Vec<Entry>, String> {
             // Hidden files are left out as in folders, and so is what macOS adds for itself.
             Some(name) if name.split('/').any(|part| part.starts_with('.') || part == "__MACOSX") => {}
             Some(name) => {
-                let member = Member { archive: archive.clone(), index };
+                let member = Member { archive: archive.clone(), archive_bytes, index };
                 entries.push(Entry::File { name, bytes: size, member });
             }
         }
@@ -73,6 +76,10 @@ fn printable_name(raw: &[u8]) -> String {
 }
 
 impl Member {
+    pub(super) fn archive_bytes(&self) -> u64 {
+        self.archive_bytes
+    }
+
     /// Unpacks up to `most` bytes of it. A size that is not the one it was announced with is an error.
     pub(crate) fn read(&self, most: u64) -> io::Result<Vec<u8>> {
         let mut archive = self.archive.clone();

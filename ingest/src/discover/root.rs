@@ -141,9 +141,14 @@ impl Root {
 
     /// Whether a file of this source is, or would be, among what is to be ingested.
     pub fn covers(&self, source: &str) -> bool {
-        let (Inside::Folder(inside) | Inside::File(inside)) = &self.inside;
         // A file in an archive is below the archive.
-        self.path_of(source).is_some_and(|path| path.starts_with(self.folder.join(inside)))
+        self.path_of(source).is_some_and(|path| path.starts_with(self.place()))
+    }
+
+    /// The folder or file to be ingested.
+    pub(super) fn place(&self) -> PathBuf {
+        let (Inside::Folder(inside) | Inside::File(inside)) = &self.inside;
+        self.folder.join(inside)
     }
 
     /// `<root name>/<relative path>` of a path below the root.

@@ -1,13 +1,15 @@
 //! Which files there are and when they were changed: what `--watch` compares.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::time::SystemTime;
 
-use super::{Candidate, Found, Root, walk};
+use super::archive::Member;
+use super::{Candidate, Found, Root, walk_unopened};
 
-/// By source. Of files in an archive, the archive's time.
+/// By path; an archive is one file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Snapshot(HashMap<String, FileState>);
+pub struct Snapshot(HashMap<PathBuf, FileState>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct FileState {
@@ -17,30 +19,32 @@ struct FileState {
 
 impl FileState {
     fn of(candidate: &Candidate) -> Self {
-        Self { bytes: candidate.bytes, modified: candidate.modified }
+        let bytes = candidate.member.as_ref().map_or(candidate.bytes, Member::archive_bytes);
+        Self { bytes, modified: candidate.modified }
     }
 }
 
 impl Snapshot {
-    /// Blocks; of archives the list of their files is read, of other files nothing.
+    /// Blocks; nothing is read of any file.
     pub fn take(roots: &[Root]) -> Self {
         let mut files = HashMap::new();
-        walk(roots, |found| {
-            if let Found::File(candidate) = &found {
-                files.insert(candidate.source.clone(), FileState::of(candidate));
+        walk_unopened(roots, |found| {
+            if let Found::File(candidate) = found {
+                let state = FileState::of(&candidate);
+                files.insert(candidate.path, state);
             }
-            true
         });
         Self(files)
     }
 
     /// Whether there are files below the root.
     pub fn has_any_of(&self, root: &Root) -> bool {
-        self.0.keys().any(|source| root.covers(source))
+        let place = root.place();
+        self.0.keys().any(|path| path.starts_with(&place))
     }
 
     /// Whether the file is as it was. One whose time is not known may have changed.
     pub(crate) fn has(&self, candidate: &Candidate) -> bool {
-        candidate.modified.is_some() && self.0.get(&candidate.source) == Some(&FileState::of(candidate))
+        candidate.modified.is_some() && self.0.get(&candidate.path) == Some(&FileState::of(candidate))
     }
 }

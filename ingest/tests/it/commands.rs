@@ -79,6 +79,14 @@ fn a_watched_folder_is_kept_in_step() {
     let report = wait_for(&events, finished);
     assert_eq!((&report["added"], &report["removed"], &report["reused"]), (&1.into(), &2.into(), &1.into()));
 
+    let packed = |text: &[u8]| folder.write("old.zip", zip(&[("in.txt", text)]));
+    packed(b"Packed.");
+    assert_eq!(wait_for(&events, finished)["added"], 1);
+    packed(b"Packed anew.");
+    assert_eq!(wait_for(&events, finished)["updated"], 1);
+    std::fs::remove_file(folder.path().join("old.zip")).unwrap();
+    assert_eq!(wait_for(&events, finished)["removed"], 1);
+
     // Not mounted for a while.
     let away = place.path().join("away");
     let names = ["bread.md", "renamed.md"];

@@ -230,3 +230,26 @@ fn a_file_name_cannot_command_the_terminal() {
     assert!(!stderr(&output).contains('\u{1b}'), "{output:?}");
     assert!(stderr(&output).contains("[2Jwiped.txt"));
 }
+
+#[test]
+fn a_dry_run_leaves_nothing_behind() {
+    let place = Place::new(good_folder());
+    let output = place.ingest(&["--dry-run"]);
+    assert_eq!(status(&output), 0, "{output:?}");
+    assert!(stdout(&output).contains("2 files: 2 added"), "{output:?}");
+    assert!(!place.data.path().join("state").exists());
+}
+
+#[test]
+fn limits_of_a_file_can_be_set() {
+    let place = Place::new(good_folder().with("large.txt", "Rye bread. ".repeat(100_000)));
+    let output = place.ingest(&["--max-file-size", "1"]);
+    assert_eq!(status(&output), 1, "{output:?}");
+    assert!(stdout(&output).contains("larger than 1 MiB, the most for plain text"), "{output:?}");
+    assert_eq!(status(&place.ingest(&["--max-file-seconds", "0"])), 2);
+    // More than is usual for source code.
+    let code = Place::new(Folder::new().with("large.rs", "// Rye bread is dark.\n".repeat(250_000)));
+    let refused = code.ingest(&["--dry-run"]);
+    assert!(stdout(&refused).contains("--max-file-size"), "{refused:?}");
+    assert_eq!(status(&code.ingest(&["--dry-run", "--max-file-size", "8"])), 0);
+}
