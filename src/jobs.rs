@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use footnote_ingest::{Event, Extractor, IngestOptions, Report, ingest};
+use footnote_ingest::{Event, Extractor, IngestOptions, Origin, Report, ingest};
 use footnote_knowledge::options::EmbedderChoice;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -24,7 +24,7 @@ use crate::library::{Library, Opened};
 use crate::server_folder::ServerFolder;
 pub use job::{Job, JobKind, JobState};
 pub(crate) use upload::create;
-pub use upload::{InvalidSource, Upload};
+pub use upload::{AboutUpload, InvalidSource, Upload};
 
 /// How long a job can be asked about after it is done.
 const DONE_JOBS_STAY: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
@@ -83,8 +83,8 @@ impl Jobs {
     }
 
     /// Keeps an upload as a job and lets it wait for its turn.
-    pub fn submit_upload(&self, upload: Upload, root: String, tags: Vec<String>) -> io::Result<Job> {
-        let job = Job::upload(upload.id(), root, tags, upload.files());
+    pub fn submit_upload(&self, upload: Upload, about: AboutUpload) -> io::Result<Job> {
+        let job = Job::upload(upload.id(), about, upload.files());
         job.write(&self.0.folder)?;
         upload.keep();
         Ok(self.submit(job, Task::Upload))
@@ -137,7 +137,11 @@ impl Jobs {
         let options = IngestOptions {
             root_name: Some(job.root.clone()),
             // The folder is ours, and only for this job.
-            remember_folders: false,
+            origin: Origin::Sent {
+                from: job.folder.clone().map(PathBuf::from),
+                here: job.from_here,
+                same_folder: job.same_folder,
+            },
             tags: job.tags.clone(),
             longest_outage: Duration::MAX,
             extractor: extractor.clone(),

@@ -30,7 +30,7 @@ use busy::BusyStages;
 use embed::Embedded;
 use gone::Seen;
 use known::KnownDocuments;
-pub use options::{GoneDocuments, IngestOptions};
+pub use options::{GoneDocuments, IngestOptions, Origin};
 use outage::Outages;
 use prepare::{Cutter, Prepared, Reader};
 use vectors::Vectors;
@@ -81,11 +81,8 @@ async fn run<Progress: Fn(Event) + Send + Sync>(
 ) -> Result<(), Error> {
     let roots = discover::roots(paths, options.root_name.as_deref())?;
     let outages = Outages::new(recorder, options.longest_outage);
-    let read = || KnownDocuments::read(knowledge, &roots);
-    let known = Arc::new(outages.wait_out(collection::Error::is_transient, read).await?);
-    if options.remember_folders {
-        claim_names(&roots, &known, knowledge, options, &outages).await?;
-    }
+    claim_names(&roots, knowledge, options, &outages).await?;
+    let known = Arc::new(known_documents(&roots, knowledge, options, &outages).await?);
     let settings = ChunkSettings::for_model(embedder.max_tokens());
     let reader = Reader::new(Some(settings), Arc::clone(&known), options);
     let cutter = Cutter::new(settings, embedder.tokenizer().clone());
@@ -121,13 +118,11 @@ async fn run<Progress: Fn(Event) + Send + Sync>(
 /// Before anything is written, so that two folders of one name cannot both begin.
 async fn claim_names<Progress: Fn(Event)>(
     roots: &[Root],
-    known: &KnownDocuments,
     knowledge: &Collection,
     options: &IngestOptions,
     outages: &Outages<'_, Progress>,
 ) -> Result<(), Error> {
-    let named_by_hand = options.root_name.is_some();
-    let check = || claim::check(knowledge, roots, known, named_by_hand);
+    let check = || claim::check(knowledge, roots, options);
     for claim in outages.wait_out(Error::is_transient, check).await? {
         if options.dry_run {
             continue;
@@ -136,6 +131,24 @@ async fn claim_names<Progress: Fn(Event)>(
         outages.wait_out(collection::Error::is_transient, record).await?;
     }
     Ok(())
+}
+
+/// As many as there may be to do with: of what was sent here, only those of the same sources.
+async fn known_documents<Progress: Fn(Event)>(
+    roots: &[Root],
+    knowledge: &Collection,
+    options: &IngestOptions,
+    outages: &Outages<'_, Progress>,
+) -> Result<KnownDocuments, Error> {
+    let is_transient = collection::Error::is_transient;
+    Ok(match &options.origin {
+        Origin::Folders => outages.wait_out(is_transient, || KnownDocuments::read(knowledge, roots)).await?,
+        Origin::Sent { .. } => {
+            let found = receive(start_walk(roots.to_vec()));
+            let sources: Vec<String> = found.map(|found| found.source().to_owned()).collect().await;
+            outages.wait_out(is_transient, || KnownDocuments::read_only(knowledge, &sources)).await?
+        }
+    })
 }
 
 /// Walks on a thread of its own, until the receiver is dropped.

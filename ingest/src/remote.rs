@@ -147,8 +147,9 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
     /// Sends files of one root, and tells what became of each.
     async fn upload(&self, batch: Vec<Changed>) -> Result<(), Error> {
         let Some(first) = batch.first() else { return Ok(()) };
-        let root = first.root().to_owned();
-        let send = || self.server.upload(&root, first.tags(), &batch);
+        let root = self.roots.iter().find(|root| root.name == first.root()).expect("files are called after a root");
+        let same_folder = self.options.root_name.is_some();
+        let send = || self.server.upload(root, same_folder, first.tags(), &batch);
         let job = self.outages.wait_out(ServerError::is_transient, send).await?;
         let job = wait_for(self.server, job, self.recorder, &self.outages).await?;
         self.recorder.add_chunks(job.chunks);

@@ -1,8 +1,9 @@
 //! Who may come in: foreign pages are kept out by `Host` and `Origin`, everyone without a key by `Authorization`.
 
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 
-use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
+use axum::extract::{ConnectInfo, FromRequestParts, OptionalFromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header, uri::Authority};
 use axum::middleware::Next;
@@ -146,6 +147,14 @@ impl FromRequestParts<super::AppState> for HasLocalToken {
             (None, _) | (_, None) => false,
         };
         if known { Ok(Self) } else { Err(ApiError::local_token_only()) }
+    }
+}
+
+impl OptionalFromRequestParts<super::AppState> for HasLocalToken {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &super::AppState) -> Result<Option<Self>, Infallible> {
+        Ok(<Self as FromRequestParts<super::AppState>>::from_request_parts(parts, state).await.ok())
     }
 }
 

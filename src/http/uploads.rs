@@ -12,10 +12,11 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use serde::Deserialize;
 
 use super::AppState;
+use super::access::HasLocalToken;
 use super::body::JsonBody;
 use super::error::ApiError;
 use super::jobs::job_accepted;
-use crate::jobs::{self, InvalidSource, Upload};
+use crate::jobs::{self, AboutUpload, InvalidSource, Upload};
 
 /// Files in one request.
 const MOST_FILES: usize = 1000;
@@ -34,6 +35,9 @@ struct JsonUpload {
     root: String,
     #[serde(default)]
     tags: Vec<String>,
+    folder: Option<String>,
+    #[serde(default)]
+    same_folder: bool,
 }
 
 #[derive(Deserialize)]
@@ -47,27 +51,23 @@ fn default_root() -> String {
     DEFAULT_ROOT.to_owned()
 }
 
-/// An upload, and what its documents are called and tagged.
-struct Received {
-    upload: Upload,
-    root: String,
-    tags: Vec<String>,
-}
-
-pub(super) async fn post(State(app): State<AppState>, request: Request) -> Result<impl IntoResponse, ApiError> {
+pub(super) async fn post(
+    from_here: Option<HasLocalToken>,
+    State(app): State<AppState>,
+    request: Request,
+) -> Result<impl IntoResponse, ApiError> {
     // An upload that never ends must not hold a connection for ever.
     let receiving = tokio::time::timeout(app.patience.upload, receive(&app, request));
-    let Received { upload, root, tags } = receiving.await.map_err(|_| ApiError::body_too_slow())??;
+    let (upload, about) = receiving.await.map_err(|_| ApiError::body_too_slow())??;
     if upload.files() == 0 {
         return Err(ApiError::invalid_field("file", "there is no file in it; send each as a part with a file name"));
     }
-    check_root(&root)?;
-    let tags = checked_tags(tags)?;
-    let submitted = tokio::task::spawn_blocking(move || app.jobs.submit_upload(upload, root, tags)).await;
+    let about = AboutUpload { from_here: from_here.is_some(), ..checked(about)? };
+    let submitted = tokio::task::spawn_blocking(move || app.jobs.submit_upload(upload, about)).await;
     submitted.map_err(ApiError::cannot_keep)?.map(job_accepted).map_err(ApiError::cannot_keep)
 }
 
-async fn receive(app: &AppState, request: Request) -> Result<Received, ApiError> {
+async fn receive(app: &AppState, request: Request) -> Result<(Upload, AboutUpload), ApiError> {
     let jobs = app.jobs.clone();
     let upload = tokio::task::spawn_blocking(move || jobs.begin_upload()).await;
     let upload = upload.map_err(ApiError::cannot_keep)?.map_err(ApiError::cannot_keep)?;
@@ -87,8 +87,8 @@ fn is_form(headers: &HeaderMap) -> bool {
     content_type.trim_start().to_ascii_lowercase().starts_with("multipart/form-data")
 }
 
-async fn receive_json(mut upload: Upload, body: JsonUpload) -> Result<Received, ApiError> {
-    let JsonUpload { documents, root, tags } = body;
+async fn receive_json(mut upload: Upload, body: JsonUpload) -> Result<(Upload, AboutUpload), ApiError> {
+    let JsonUpload { documents, root, tags, folder, same_folder } = body;
     if documents.len() > MOST_FILES {
         return Err(too_many_files());
     }
@@ -98,11 +98,12 @@ async fn receive_json(mut upload: Upload, body: JsonUpload) -> Result<Received, 
         let written = tokio::task::spawn_blocking(move || jobs::create(&place)?.write_all(text.as_bytes()));
         written.await.map_err(ApiError::cannot_keep)?.map_err(ApiError::cannot_keep)?;
     }
-    Ok(Received { upload, root, tags })
+    Ok((upload, AboutUpload { root, tags, folder, from_here: false, same_folder }))
 }
 
-async fn receive_form(mut upload: Upload, mut form: Multipart) -> Result<Received, ApiError> {
-    let (mut root, mut tags) = (default_root(), Vec::new());
+async fn receive_form(mut upload: Upload, mut form: Multipart) -> Result<(Upload, AboutUpload), ApiError> {
+    let mut about =
+        AboutUpload { root: default_root(), tags: Vec::new(), folder: None, from_here: false, same_folder: false };
     while let Some(field) = form.next_field().await.map_err(broken_form)? {
         match (field.file_name().map(str::to_owned), field.name().unwrap_or_default()) {
             (Some(source), _) => {
@@ -112,16 +113,20 @@ async fn receive_form(mut upload: Upload, mut form: Multipart) -> Result<Receive
                 let place = upload.place(&source).map_err(|error| invalid_source("file", &source, error))?;
                 receive_file(place, field).await?;
             }
-            (None, "root") => root = short_text(field).await?,
-            (None, "tag") => tags.push(short_text(field).await?),
+            (None, "root") => about.root = short_text(field).await?,
+            (None, "tag") => about.tags.push(short_text(field).await?),
+            (None, "folder") => about.folder = Some(short_text(field).await?),
+            (None, "same_folder") => about.same_folder = short_text(field).await? == "true",
             (None, name) => {
-                let detail =
-                    format!("unknown field `{name}`; a form has `root`, `tag` and files, which have file names");
+                let detail = format!(
+                    "unknown field `{name}`; a form has `root`, `tag`, `folder`, `same_folder` and files, which have file \
+                     names"
+                );
                 return Err(ApiError::invalid_field(name, detail));
             }
         }
     }
-    Ok(Received { upload, root, tags })
+    Ok((upload, about))
 }
 
 /// Writes a file as it arrives; it may be larger than memory.
@@ -170,11 +175,13 @@ fn invalid_source(field: &str, source: &str, error: InvalidSource) -> ApiError {
     ApiError::invalid_field(field, format!("the name {shown:?} {error}"))
 }
 
-fn check_root(root: &str) -> Result<(), ApiError> {
-    footnote_ingest::discover::check_root_name(root).map_err(|error| ApiError::invalid_field("root", error.to_string()))
-}
-
-fn checked_tags(tags: Vec<String>) -> Result<Vec<String>, ApiError> {
-    let checked = tags.iter().map(|tag| footnote_ingest::parse_tag(tag)).collect::<Result<_, _>>();
-    checked.map_err(|error| ApiError::invalid_field("tags", error))
+fn checked(about: AboutUpload) -> Result<AboutUpload, ApiError> {
+    let AboutUpload { root, tags, folder, .. } = &about;
+    footnote_ingest::discover::check_root_name(root)
+        .map_err(|error| ApiError::invalid_field("root", error.to_string()))?;
+    if folder.as_ref().is_some_and(|folder| folder.len() > LONGEST_FIELD) {
+        return Err(ApiError::invalid_field("folder", format!("`folder` is longer than {LONGEST_FIELD} bytes")));
+    }
+    let tags = tags.iter().map(|tag| footnote_ingest::parse_tag(tag)).collect::<Result<_, _>>();
+    Ok(AboutUpload { tags: tags.map_err(|error| ApiError::invalid_field("tags", error))?, ..about })
 }

@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::AboutUpload;
+
 const RECORD: &str = "job.json";
 const FILES: &str = "files";
 
@@ -22,6 +24,13 @@ pub struct Job {
     /// First part of the uploaded documents' sources.
     pub root: String,
     pub tags: Vec<String>,
+    /// Where the uploaded files lie on the sender's machine, if the sender says so.
+    #[serde(default)]
+    pub folder: Option<String>,
+    #[serde(default)]
+    pub from_here: bool,
+    #[serde(default)]
+    pub same_folder: bool,
     pub created_at: Timestamp,
     pub finished_at: Option<Timestamp>,
     /// Files that were uploaded; an archive is one of them and many documents.
@@ -71,8 +80,9 @@ impl JobState {
 }
 
 impl Job {
-    pub(super) fn upload(id: Uuid, root: String, tags: Vec<String>, files: usize) -> Self {
-        Self { root, tags, files, ..Self::new(id, JobKind::Upload) }
+    pub(super) fn upload(id: Uuid, about: AboutUpload, files: usize) -> Self {
+        let AboutUpload { root, tags, folder, from_here, same_folder } = about;
+        Self { root, tags, folder, from_here, same_folder, files, ..Self::new(id, JobKind::Upload) }
     }
 
     pub(super) fn reindex(id: Uuid) -> Self {
@@ -86,6 +96,9 @@ impl Job {
             state: JobState::Queued,
             root: String::new(),
             tags: Vec::new(),
+            folder: None,
+            from_here: false,
+            same_folder: false,
             created_at: Timestamp::now(),
             finished_at: None,
             files: 0,

@@ -22,6 +22,20 @@ pub enum InvalidSource {
     Twice,
 }
 
+/// What its sender says of an upload.
+#[derive(Debug, Clone)]
+pub struct AboutUpload {
+    /// First part of the documents' sources.
+    pub root: String,
+    pub tags: Vec<String>,
+    /// Where the files lie on the sender's machine: documents of the same root from another folder are not replaced.
+    pub folder: Option<String>,
+    /// The sender is on this machine.
+    pub from_here: bool,
+    /// That folder is the one where documents of this root came from before, under another path.
+    pub same_folder: bool,
+}
+
 #[derive(Debug)]
 pub struct Upload {
     id: Uuid,

@@ -177,6 +177,33 @@ async fn ingest_finds_the_server_that_holds_the_folder() {
     assert!(sources.len() == files - 1 && !sources.contains(&json!("notes/b.txt")), "{sources:?}");
 }
 
+/// As in the store itself.
+#[tokio::test]
+async fn another_folder_of_the_same_name_does_not_replace_documents() {
+    let folder = folder_with_documents();
+    let server = Server::start(folder.path(), &[]);
+    printed(&ingest(folder.path(), &["notes"]));
+    let other = folder.path().join("other/notes");
+    std::fs::create_dir_all(&other).unwrap();
+    std::fs::write(other.join("ml.md"), "# Wheat\n\nBread, and no learning.\n").unwrap();
+    let text = async || {
+        let found = server.request("POST", "/search").json(&json!({"query": "learning"})).send().await.unwrap();
+        let found: Value = found.json().await.unwrap();
+        found["results"][0]["text"].as_str().unwrap().to_owned()
+    };
+    let refused = ingest(folder.path(), &["other/notes"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("--root-name"), "{said}");
+    assert!(text().await.contains("learn from data"));
+
+    // One that is not there any more was moved.
+    std::fs::rename(folder.path().join("notes"), folder.path().join("before")).unwrap();
+    printed(&ingest(folder.path(), &["other/notes"]));
+    assert!(text().await.contains("no learning"));
+    printed(&ingest(folder.path(), &["before", "--root-name", "notes"]));
+    assert!(text().await.contains("learn from data"));
+}
+
 /// In the store itself, and through the server that holds it.
 #[tokio::test]
 async fn documents_are_listed_shown_and_deleted_from_a_terminal() {

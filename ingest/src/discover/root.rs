@@ -123,11 +123,6 @@ impl Root {
         *self = Self { inside, ..outer.clone() };
     }
 
-    /// Whether the folder at `other`, an absolute path, is this one.
-    pub fn is_at(&self, other: &Path) -> bool {
-        self.given == other || other.canonicalize().is_ok_and(|other| other == self.folder)
-    }
-
     /// `path` as seen from the folder, if it is below it and valid UTF-8.
     pub fn relative<'a>(&self, path: &'a Path) -> Option<&'a str> {
         path.strip_prefix(&self.folder).ok()?.to_str()

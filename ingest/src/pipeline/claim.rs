@@ -3,57 +3,75 @@
 //!
 //! The collection remembers the folder that each name was used for last. Another folder is refused, unless nothing would
 //! be overwritten, or the person says by `--root-name` that it is the same one in another place, or it evidently is: in
-//! the embedded engine, which lives on this machine, a folder that is not there any more has been moved. (Of a server the
-//! folder may be on another machine.)
+//! the embedded engine, which lives on this machine, a folder that is not there any more has been moved. (Of a server, or
+//! of files that were sent from elsewhere, the folder may be on another machine.)
 
 use std::path::{Path, PathBuf};
 
-use footnote_knowledge::collection::{self, Collection};
+use footnote_knowledge::collection::{self, Collection, Filter};
 use footnote_knowledge::vector_store::VectorStore;
 
-use super::known::KnownDocuments;
+use super::{IngestOptions, Origin};
 use crate::discover::{Root, RootError};
 use crate::error::Error;
 
-/// A name to be recorded for its folder.
-pub(super) struct Claim<'a>(&'a Root);
+/// The folder that is to be recorded for a name.
+pub(super) struct Claim {
+    name: String,
+    folder: PathBuf,
+}
 
 /// What is to be recorded of these roots, unless one of them has another's name. Nothing is written.
-pub(super) async fn check<'a>(
+pub(super) async fn check(
     collection: &Collection,
-    roots: &'a [Root],
-    known: &KnownDocuments,
-    named_by_hand: bool,
-) -> Result<Vec<Claim<'a>>, Error> {
-    let mut claims: Vec<Claim<'a>> = Vec::new();
+    roots: &[Root],
+    options: &IngestOptions,
+) -> Result<Vec<Claim>, Error> {
+    let mut claims: Vec<Claim> = Vec::new();
     for root in roots {
-        if claims.iter().any(|Claim(claimed)| claimed.name == root.name) {
+        if claims.iter().any(|claim| claim.name == root.name) {
             continue;
         }
+        let (folder, said_to_be_the_same) = match &options.origin {
+            Origin::Folders => (&root.given, options.root_name.is_some()),
+            Origin::Sent { from: Some(folder), same_folder, .. } => (folder, *same_folder),
+            Origin::Sent { from: None, .. } => continue,
+        };
         let other = collection.root_folder(&root.name).await?.map(PathBuf::from);
         match other {
-            Some(other) if root.given == other => {}
-            Some(other) if !named_by_hand && is_another(collection, root, &other) && known.has_any_of(root) => {
-                return Err(RootError::NameTaken { name: root.name.clone(), other, given: root.given.clone() }.into());
+            Some(other) if *folder == other => {}
+            Some(other)
+                if !said_to_be_the_same
+                    && !is_same(collection, folder, &other, &options.origin)
+                    && has_documents(collection, root).await? =>
+            {
+                return Err(RootError::NameTaken { name: root.name.clone(), other, given: folder.clone() }.into());
             }
-            Some(_) | None => claims.push(Claim(root)),
+            Some(_) | None => claims.push(Claim { name: root.name.clone(), folder: folder.clone() }),
         }
     }
     Ok(claims)
 }
 
-fn is_another(collection: &Collection, root: &Root, other: &Path) -> bool {
-    let is_gone = || !other.exists();
-    let was_moved = match collection.store() {
-        VectorStore::Embedded(_) => is_gone(),
-        VectorStore::Qdrant(_) => false,
-    };
-    !was_moved && !root.is_at(other)
+/// Whether both paths lead to the same place, or the folder evidently moved from the other one.
+fn is_same(collection: &Collection, folder: &Path, other: &Path, origin: &Origin) -> bool {
+    let is_there_now = || other.canonicalize().is_ok_and(|other| folder.canonicalize().is_ok_and(|one| one == other));
+    match (origin, collection.store()) {
+        (Origin::Folders, VectorStore::Embedded(_)) | (Origin::Sent { here: true, .. }, _) => {
+            is_there_now() || !other.exists()
+        }
+        (Origin::Folders, VectorStore::Qdrant(_)) => is_there_now(),
+        (Origin::Sent { here: false, .. }, _) => false,
+    }
 }
 
-impl Claim<'_> {
+async fn has_documents(collection: &Collection, root: &Root) -> Result<bool, collection::Error> {
+    let called_after_it = Filter { folders: vec![root.name.clone()], ..Filter::default() };
+    Ok(!collection.documents(&called_after_it, None, 1).await?.items.is_empty())
+}
+
+impl Claim {
     pub(super) async fn record(&self, collection: &Collection) -> Result<(), collection::Error> {
-        let Self(root) = self;
-        collection.set_root_folder(&root.name, &root.given.to_string_lossy()).await
+        collection.set_root_folder(&self.name, &self.folder.to_string_lossy()).await
     }
 }

@@ -8,13 +8,9 @@ use uuid::Uuid;
 use super::prepare::file_tags;
 use crate::discover::Root;
 
-/// The documents below the roots, by source. Read at once: asking for each file by itself would be a round trip each.
+/// Documents by source. Read at once: asking for each file by itself would be a round trip each.
 #[derive(Debug, Default)]
-pub(crate) struct KnownDocuments {
-    by_source: HashMap<String, Known>,
-    /// Sources of documents with this content.
-    by_content: HashMap<String, Vec<String>>,
-}
+pub(crate) struct KnownDocuments(HashMap<String, Known>);
 
 /// As much of a document as decides whether to replace it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,46 +25,40 @@ pub(crate) struct Known {
 }
 
 impl KnownDocuments {
+    /// All that are called after the roots.
     pub(crate) async fn read(collection: &Collection, roots: &[Root]) -> Result<Self, Error> {
         let documents = collection.all_documents(&Filter::default()).await?;
         Ok(Self::below(roots, documents))
     }
 
-    pub(crate) fn below(roots: &[Root], documents: Vec<Document>) -> Self {
-        let mut known = Self::default();
-        documents.into_iter().for_each(|document| known.add_if_below(roots, document));
-        known
+    /// Those of these sources.
+    pub(crate) async fn read_only(collection: &Collection, sources: &[String]) -> Result<Self, Error> {
+        let ids: Vec<Uuid> = sources.iter().map(|source| collection.document_id(source)).collect();
+        Ok(Self::of(collection.documents_by_id(&ids).await?))
     }
 
-    fn add_if_below(&mut self, roots: &[Root], document: Document) {
-        let name = document.source.split_once('/').map(|(name, _)| name);
-        if !roots.iter().any(|root| Some(root.name.as_str()) == name) {
-            return;
-        }
-        let Document { id, source, content_hash, version, chunk_count, tags, metadata, .. } = document;
-        let file_tags = file_tags(&metadata);
-        self.by_content.entry(content_hash.clone()).or_default().push(source.clone());
-        self.by_source.insert(source, Known { id, content_hash, version, tags, file_tags, chunk_count });
+    pub(crate) fn below(roots: &[Root], mut documents: Vec<Document>) -> Self {
+        documents.retain(|document| {
+            let name = document.source.split_once('/').map(|(name, _)| name);
+            roots.iter().any(|root| Some(root.name.as_str()) == name)
+        });
+        Self::of(documents)
     }
 
-    /// Whether there are any called after this root.
-    pub(crate) fn has_any_of(&self, root: &Root) -> bool {
-        self.sources().any(|source| source.strip_prefix(&root.name).is_some_and(|below| below.starts_with('/')))
+    fn of(documents: Vec<Document>) -> Self {
+        let known = |document: Document| {
+            let Document { id, source, content_hash, version, chunk_count, tags, metadata, .. } = document;
+            let file_tags = file_tags(&metadata);
+            (source, Known { id, content_hash, version, tags, file_tags, chunk_count })
+        };
+        Self(documents.into_iter().map(known).collect())
     }
 
     pub(crate) fn get(&self, source: &str) -> Option<&Known> {
-        self.by_source.get(source)
+        self.0.get(source)
     }
 
     pub(crate) fn sources(&self) -> impl Iterator<Item = &str> {
-        self.by_source.keys().map(String::as_str)
-    }
-
-    /// The documents with exactly this content, in the order of their sources.
-    pub(crate) fn with_content(&self, content_hash: &str) -> Vec<(&str, &Known)> {
-        let sources = self.by_content.get(content_hash).map(Vec::as_slice).unwrap_or_default();
-        let mut documents: Vec<_> = sources.iter().filter_map(|source| self.by_source.get_key_value(source)).collect();
-        documents.sort_by_key(|(source, _)| *source);
-        documents.into_iter().map(|(source, known)| (source.as_str(), known)).collect()
+        self.0.keys().map(String::as_str)
     }
 }

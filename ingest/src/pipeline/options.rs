@@ -1,5 +1,6 @@
 //! What a run is told beside its paths.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::discover::{Candidate, Snapshot};
@@ -11,8 +12,7 @@ pub struct IngestOptions {
     /// First part of every source, in place of the folder's name. Given, it also says that a folder seen for the first
     /// time under this name is the one that its documents came from.
     pub root_name: Option<String>,
-    /// Whether the collection remembers which folder a root's name was used for, and refuses another one.
-    pub remember_folders: bool,
+    pub origin: Origin,
     /// Given, they replace the tags that the documents have; without, those stay.
     pub tags: Vec<String>,
     /// How long a vector store or an embedding endpoint that is away is waited for.
@@ -37,6 +37,23 @@ impl IngestOptions {
     }
 }
 
+/// Where the files come from. The collection remembers which folder a root's name was used for, and refuses another one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Origin {
+    /// From the folders that they are in, which are looked at whole.
+    #[default]
+    Folders,
+    /// They were sent here, and are only some of those called after the root.
+    Sent {
+        /// The folder that they were sent from, where that is known.
+        from: Option<PathBuf>,
+        /// It is on this machine.
+        here: bool,
+        /// The sender says that documents of this name came from there, too.
+        same_folder: bool,
+    },
+}
+
 /// Documents below the given paths whose files are no longer there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum GoneDocuments {
@@ -53,7 +70,7 @@ impl Default for IngestOptions {
     fn default() -> Self {
         Self {
             root_name: None,
-            remember_folders: true,
+            origin: Origin::Folders,
             tags: Vec::new(),
             longest_outage: Self::LONGEST_OUTAGE,
             gone: GoneDocuments::Stay,

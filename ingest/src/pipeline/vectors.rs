@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use footnote_knowledge::collection::{self, Collection, EmbeddedChunk, embedded_text};
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
-use super::known::{Known, KnownDocuments};
+use super::known::KnownDocuments;
 use super::prepare::Prepared;
 use crate::discover::Root;
 
@@ -16,6 +17,9 @@ const MOST_REMEMBERED: usize = 16_384;
 
 /// The vectors of a larger document would take more memory than they save time.
 const MOST_OLD_CHUNKS: usize = 20_000;
+
+/// Documents of the same content that are looked at: one is enough, unless their titles differ.
+const MOST_COPIES: usize = 8;
 
 type TextHash = [u8; 16];
 
@@ -78,18 +82,18 @@ impl OldVectors {
     ) -> Result<Self, collection::Error> {
         let mut vectors = Self::default();
         if let Some(last) = known.get(&document.source) {
-            vectors.add_texts(collection, last).await?;
+            vectors.add_texts(collection, last.id, last.chunk_count).await?;
             return Ok(vectors);
         }
-        for (source, same) in known.with_content(&document.content_hash) {
-            if same.version == document.version && is_gone(source, roots) {
-                let chunks = chunks_of(collection, same).await?;
+        for same in collection.documents_with_content(&document.content_hash, MOST_COPIES).await? {
+            if same.version == document.version && is_gone(&same.source, roots) {
+                let chunks = chunks_of(collection, same.id, same.chunk_count).await?;
                 if chunks.len() == document.passages.len() {
                     vectors.by_number = chunks.into_iter().map(|chunk| chunk.vector).collect();
                     return Ok(vectors);
                 }
             }
-            vectors.add_texts(collection, same).await?;
+            vectors.add_texts(collection, same.id, same.chunk_count).await?;
         }
         Ok(vectors)
     }
@@ -99,8 +103,13 @@ impl OldVectors {
         self.by_number.get(number).or_else(|| self.by_text.get(&hash(text))).cloned()
     }
 
-    async fn add_texts(&mut self, collection: &Collection, document: &Known) -> Result<(), collection::Error> {
-        for EmbeddedChunk { chunk, vector } in chunks_of(collection, document).await? {
+    async fn add_texts(
+        &mut self,
+        collection: &Collection,
+        document: Uuid,
+        chunks: usize,
+    ) -> Result<(), collection::Error> {
+        for EmbeddedChunk { chunk, vector } in chunks_of(collection, document, chunks).await? {
             let text = embedded_text(&chunk.title, chunk.heading.as_deref(), &chunk.text);
             self.by_text.insert(hash(&text), vector);
         }
@@ -108,8 +117,12 @@ impl OldVectors {
     }
 }
 
-async fn chunks_of(collection: &Collection, document: &Known) -> Result<Vec<EmbeddedChunk>, collection::Error> {
-    if document.chunk_count > MOST_OLD_CHUNKS { Ok(Vec::new()) } else { collection.embedded_chunks(document.id).await }
+async fn chunks_of(
+    collection: &Collection,
+    document: Uuid,
+    chunks: usize,
+) -> Result<Vec<EmbeddedChunk>, collection::Error> {
+    if chunks > MOST_OLD_CHUNKS { Ok(Vec::new()) } else { collection.embedded_chunks(document).await }
 }
 
 /// Whether the file of this source is not there any more. Of one in an archive that is not known, and does not matter.

@@ -13,6 +13,7 @@ use reqwest::{Client, RequestBuilder, Response};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use crate::discover::Root;
 use crate::pipeline::prepare::Changed;
 use crate::report::{Failure, Skipped};
 
@@ -111,9 +112,19 @@ impl Server {
         }
     }
 
-    /// The job that deals with these files, which are all of `root`.
-    pub(super) async fn upload(&self, root: &str, tags: &[String], files: &[Changed]) -> Result<Uuid, ServerError> {
-        let mut form = Form::new().text("root", root.to_owned());
+    /// The job that deals with these files, which are all of `root`; `same_folder` says that the documents called after it
+    /// came from its folder.
+    pub(super) async fn upload(
+        &self,
+        root: &Root,
+        same_folder: bool,
+        tags: &[String],
+        files: &[Changed],
+    ) -> Result<Uuid, ServerError> {
+        let mut form = Form::new()
+            .text("root", root.name.clone())
+            .text("folder", root.given.to_string_lossy().into_owned())
+            .text("same_folder", same_folder.to_string());
         for tag in tags {
             form = form.text("tag", tag.clone());
         }

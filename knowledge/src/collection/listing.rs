@@ -5,8 +5,8 @@ use uuid::Uuid;
 use super::Collection;
 use super::document::{Chunk, Document, EmbeddedChunk, Filter};
 use super::error::Error;
-use super::payload::{self, DOCUMENT_ID, FACTS, FOLDERS, INGESTED_AT, MODIFIED_AT, TAGS};
-use crate::vector_store::{self, Condition, Fields};
+use super::payload::{self, CONTENT_HASH, DOCUMENT_ID, FACTS, FOLDERS, INGESTED_AT, MODIFIED_AT, TAGS};
+use crate::vector_store::{self, Condition, Fields, StoredPoint};
 
 /// Documents per request, where all are read.
 const DOCUMENTS_PER_PAGE: usize = 1000;
@@ -51,6 +51,29 @@ impl Collection {
         }
     }
 
+    /// Those of these documents that there are, in any order.
+    pub async fn documents_by_id(&self, ids: &[Uuid]) -> Result<Vec<Document>, Error> {
+        let mut documents = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(DOCUMENTS_PER_PAGE) {
+            let points = self.inner.store.retrieve(self.stored().await?, ids, Fields::All).await?;
+            for point in points.into_iter().filter(is_document) {
+                documents.push(payload::read_document(point)?);
+            }
+        }
+        Ok(documents)
+    }
+
+    /// Documents whose file had exactly this content, up to `limit` (at least 1) of them.
+    pub async fn documents_with_content(&self, content_hash: &str, limit: usize) -> Result<Vec<Document>, Error> {
+        let filter = vector_store::Filter::all([
+            payload::our_tenant(),
+            payload::is_document(),
+            Condition::is(CONTENT_HASH, content_hash),
+        ]);
+        let page = self.inner.store.scroll(self.stored().await?, &filter, None, limit.max(1), Fields::All).await?;
+        page.points.into_iter().map(payload::read_document).collect()
+    }
+
     /// How many documents there are.
     pub async fn document_count(&self) -> Result<usize, Error> {
         let filter = vector_store::Filter::all([payload::our_tenant(), payload::is_document()]);
@@ -58,10 +81,7 @@ impl Collection {
     }
 
     pub async fn document(&self, id: Uuid) -> Result<Option<Document>, Error> {
-        let points = self.inner.store.retrieve(self.stored().await?, &[id], Fields::All).await?;
-        // A chunk's id is not a document's.
-        let document = points.into_iter().find(|point| point.payload.contains_key(payload::CURRENT));
-        document.map(payload::read_document).transpose()
+        Ok(self.documents_by_id(&[id]).await?.pop())
     }
 
     /// All chunks of the document's current version, in order; empty when there is no such document.
@@ -144,6 +164,11 @@ impl Collection {
         let times = earliest.into_iter().filter_map(not_before).chain(latest.into_iter().filter_map(not_after));
         facts.chain(times).fold(store_filter, vector_store::Filter::and)
     }
+}
+
+/// A chunk's id is not a document's.
+fn is_document(point: &StoredPoint) -> bool {
+    point.payload.contains_key(payload::CURRENT)
 }
 
 fn read_cursor(cursor: &str) -> Result<Uuid, Error> {

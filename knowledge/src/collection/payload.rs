@@ -27,6 +27,9 @@ pub(super) const FOLDERS: &str = "folders";
 pub(super) const FACTS: &str = "facts";
 pub(super) const MODIFIED_AT: &str = "modified_at";
 
+/// Of a document.
+pub(super) const CONTENT_HASH: &str = "content_hash";
+
 const DOCUMENT: &str = "document";
 const CHUNK: &str = "chunk";
 const ROOT: &str = "root";
@@ -47,6 +50,7 @@ pub(super) fn schema(dimension: usize) -> CollectionSchema {
         (FOLDERS, FieldKind::Keyword),
         (FACTS, FieldKind::Keyword),
         (MODIFIED_AT, FieldKind::Timestamp),
+        (CONTENT_HASH, FieldKind::Keyword),
     ];
     CollectionSchema { dimension, filtered: filtered.into(), beside_others: [VERSION].into() }
 }
@@ -85,7 +89,7 @@ pub(super) fn document_point(document: &Document) -> Point {
         INGESTED_AT: document.ingested_at,
         "source": document.source,
         "title": document.title,
-        "content_hash": document.content_hash,
+        CONTENT_HASH: document.content_hash,
         "chunk_count": document.chunk_count,
         "metadata": document.metadata,
     });

@@ -174,10 +174,14 @@ impl Collection {
     /// [`Collection::sweep`] as if it were `now`.
     pub async fn sweep_at(&self, now: Timestamp) -> Result<Swept, Error> {
         self.drop_predecessors(now).await?;
+        let stored = self.stored().await?;
+        // First what was written lately: what compacting takes of memory is free again when every chunk is looked at.
+        self.inner.store.compact(stored).await?;
         let chunks = Filter::all([payload::our_tenant(), payload::is_chunk()]);
         let swept = self.sweep_among(chunks, now).await?;
-        let stored = self.stored().await?;
-        self.inner.store.compact(stored).await?;
+        if swept != Swept::default() {
+            self.inner.store.compact(stored).await?;
+        }
         // An ingest of much may have been killed.
         self.inner.store.resume_indexing(stored).await?;
         Ok(swept)
