@@ -187,6 +187,13 @@ impl VectorStore {
         }
     }
 
+    pub async fn is_indexing_deferred(&self, collection: &str) -> Result<bool, Error> {
+        match self {
+            Self::Embedded(_) => Ok(false),
+            Self::Qdrant(store) => store.is_indexing_deferred(collection).await,
+        }
+    }
+
     /// Writes what is pending and lets go of the folder; later calls fail.
     pub async fn close(&self) -> Result<(), Error> {
         match self {

@@ -6,8 +6,6 @@
 mod call;
 mod connection;
 mod convert;
-#[cfg(test)]
-mod tests;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -268,11 +266,14 @@ impl QdrantStore {
 
     pub(super) async fn resume_indexing(&self, collection: &str) -> Result<(), Error> {
         // Asked first, because a change of the settings makes the server look at every segment.
-        let info = self.info(collection).await?;
-        if !convert::is_indexing_deferred(&info) {
-            return Ok(());
+        if self.is_indexing_deferred(collection).await? {
+            self.set_indexing(collection, convert::resume_indexing(collection)).await?;
         }
-        self.set_indexing(collection, convert::resume_indexing(collection)).await
+        Ok(())
+    }
+
+    pub(super) async fn is_indexing_deferred(&self, collection: &str) -> Result<bool, Error> {
+        Ok(convert::is_indexing_deferred(&self.info(collection).await?))
     }
 
     async fn set_indexing(&self, collection: &str, update: UpdateCollectionBuilder) -> Result<(), Error> {

@@ -25,6 +25,24 @@ async fn a_server_that_is_not_there_is_unavailable() {
     assert!(matches!(error, Error::Store(StoreError::Unavailable { .. })), "{error:?}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn indexing_is_deferred_until_it_is_resumed_by_whomever() {
+    let Some(test) = TestStore::qdrant().await else {
+        eprintln!("skipped: QDRANT_URL is not set");
+        return;
+    };
+    let collection = test.collection().await;
+    let stored = test.store.resolve_alias(&test.name).await.unwrap().unwrap();
+    let is_deferred = async || test.store.is_indexing_deferred(&stored).await.unwrap();
+    collection.resume_indexing().await.unwrap();
+    assert!(!is_deferred().await);
+    collection.defer_indexing().await.unwrap();
+    assert!(is_deferred().await);
+    // Killed here; another process comes.
+    test.collection().await.sweep().await.unwrap();
+    assert!(!is_deferred().await);
+}
+
 #[tokio::test]
 async fn a_server_that_does_not_answer_times_out() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
