@@ -58,7 +58,7 @@ async fn child_that_fills_its_disk() {
     fill(&folder, 30 << 20);
     assert!(collection.delete_document(doomed.id).await.unwrap());
     fill(&folder, 0);
-    expect_no_room(collection.delete_document(kept.id).await.map(drop), 16);
+    expect_no_room(collection.delete_document(kept.id).await.map(drop), 24);
     println!("reached deleting");
 
     assert_eq!(texts(&search(&collection, "kept one").await)[0], "kept one");
@@ -67,8 +67,8 @@ async fn child_that_fills_its_disk() {
     drop(collection);
     store.close().await.unwrap();
     let store = VectorStore::open_embedded(&vectors).await.unwrap();
-    expect_no_room(open(&store).await.map(drop), 16);
-    fill(&folder, 17 << 20);
+    expect_no_room(open(&store).await.map(drop), 24);
+    fill(&folder, 25 << 20);
     let collection = open(&store).await.unwrap();
     assert_eq!(texts(&search(&collection, "kept one").await)[0], "kept one");
     println!("reached opening");

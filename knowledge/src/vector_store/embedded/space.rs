@@ -11,8 +11,9 @@ use super::super::error::Error;
 pub(super) const FOR_POINTS: u64 = 128 << 20;
 
 /// For opening a collection and for marking points as deleted, which must be possible when nothing can be added any more:
-/// a few pages, and the next part of the log.
-pub(super) const FOR_MARKS: u64 = 16 << 20;
+/// a few pages, the next part of the log, and where files keep their holes in memory (tmpfs) 2 MiB for each payload index,
+/// which are read whole.
+pub(super) const FOR_MARKS: u64 = 24 << 20;
 
 /// Refuses when less than `needed` bytes are free where `folder` is.
 pub(super) fn expect(folder: &Path, needed: u64) -> Result<(), Error> {
