@@ -201,18 +201,15 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
             }
             next
         });
-        let prepared = candidates
-            .filter_map(|found| std::future::ready(worth_reading(found, &self.seen, self.options, self.recorder)))
-            .map(|candidate| self.prepare(candidate));
-        let mut prepared = std::pin::pin!(prepared.buffer_unordered(threads()));
-        while let Some(next) = prepared.next().await {
-            if let Some(document) = next
-                && to_embed.send(document).await.is_err()
-            {
-                // The stages after this one ended with an error of their own.
-                break;
+        let worth_reading = candidates
+            .filter_map(|found| std::future::ready(worth_reading(found, &self.seen, self.options, self.recorder)));
+        let prepare = |candidate| async {
+            if let Some(document) = self.prepare(candidate).await {
+                // The stages after this one may have ended with an error of their own.
+                let _ = to_embed.send(document).await;
             }
-        }
+        };
+        worth_reading.for_each_concurrent(threads(), prepare).await;
         Ok(())
     }
 
@@ -259,16 +256,16 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
         prepared: mpsc::Receiver<UnderWay<Prepared>>,
         to_index: mpsc::Sender<UnderWay<Embedded>>,
     ) -> Result<(), Error> {
-        let documents = receive(prepared).map(|document| self.embed(document));
-        let mut embedded = std::pin::pin!(documents.buffer_unordered(EMBEDDED_AT_ONCE));
-        while let Some(document) = embedded.try_next().await? {
-            if let Some(document) = document
-                && to_index.send(document).await.is_err()
-            {
-                break;
+        // Each waits for its place in the next stage by itself, while the others go on. Were the stage to wait for one of
+        // them, a turn to read from the store could be given to another, which nobody would be looking at, and the next
+        // stage would wait for that turn.
+        let embed = |document| async {
+            if let Some(document) = self.embed(document).await? {
+                let _ = to_index.send(document).await;
             }
-        }
-        Ok(())
+            Ok(())
+        };
+        receive(prepared).map(Ok).try_for_each_concurrent(EMBEDDED_AT_ONCE, embed).await
     }
 
     async fn index_all(&self, embedded: mpsc::Receiver<UnderWay<Embedded>>) -> Result<(), Error> {

@@ -1,8 +1,10 @@
 //! What changed since the last run, and what is gone.
 
 use std::path::Path;
+use std::time::Duration;
 
 use footnote_ingest::{Error, GoneDocuments, IngestOptions, Report};
+use footnote_knowledge::collection::Filter;
 
 use crate::files::Folder;
 use crate::knowledge::Knowledge;
@@ -141,4 +143,29 @@ async fn the_same_text_is_embedded_once() {
     let report = Knowledge::new().await.ingest(folder.path()).await;
     assert_eq!(report.added, 6);
     assert_eq!(report.chunks - report.reused, report.chunks / 6, "{report:?}");
+}
+
+/// Whoever waits for a turn to read is given it in the order of asking: a stage that is not looking must not be next.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_comes_to_its_end_while_others_read() {
+    let (knowledge, folder) = (Knowledge::new().await, folder());
+    knowledge.ingest(folder.path()).await;
+    // Their vectors are known at once, so that documents wait to be written.
+    for number in 0..2000 {
+        folder.write(&format!("{number}.md"), format!("---\nnumber: {number}\n---\n# Bread\n\nRye.\n"));
+    }
+    let readers: Vec<_> = (0..8)
+        .map(|_| {
+            let collection = knowledge.collection.clone();
+            tokio::spawn(async move {
+                loop {
+                    collection.all_documents(&Filter::default()).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    let run = ingest(&knowledge, folder.path(), IngestOptions::default());
+    let report = tokio::time::timeout(Duration::from_secs(120), run).await.expect("it ends").unwrap();
+    assert_eq!(report.added, 2000);
+    readers.iter().for_each(tokio::task::JoinHandle::abort);
 }
