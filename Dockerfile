@@ -18,9 +18,11 @@ RUN apt-get update \
     && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin footnote \
     && install --directory --owner=footnote --group=footnote /data
 COPY --from=build /out/ /usr/local/bin/
-# The programs contain the embedding model, whose licence wants to be handed on with it.
+# The programs contain models, whose licence wants to be handed on with them.
 COPY LICENSE-MIT LICENSE-APACHE /usr/share/doc/footnote/
 COPY models/all-MiniLM-L6-v2/LICENSE models/all-MiniLM-L6-v2/README.md /usr/share/doc/footnote/all-MiniLM-L6-v2/
+COPY models/ms-marco-MiniLM-L-12-v2/LICENSE models/ms-marco-MiniLM-L-12-v2/README.md \
+    /usr/share/doc/footnote/ms-marco-MiniLM-L-12-v2/
 # The sample documents; mount your own folder over them. The embedding model is inside the programs.
 COPY data /srv/footnote/data
 

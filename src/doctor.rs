@@ -25,7 +25,7 @@ enum Finding {
 }
 
 pub async fn examine(options: &ServeOptions) -> anyhow::Result<ExitCode> {
-    let built_in = parts::built_in_embedder(&options.embedding, &options.model, &options.openai).await?;
+    let built_in = parts::built_in_embedder(&options.embedding).await?;
     let library = parts::library(options, built_in.clone());
     let mut findings = vec![("documents", documents(&library).await)];
     findings.extend(sessions(options).await.into_iter().map(|finding| ("sessions", finding)));

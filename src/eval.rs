@@ -35,7 +35,7 @@ pub async fn run(options: &EvalOptions) -> anyhow::Result<ExitCode> {
     ensure!(!judged.is_empty(), "no question of {} has a relevant passage in the qrels", options.dataset.display());
     let before = options.compare.as_deref().map(Report::read).transpose()?;
 
-    let built_in = parts::built_in_embedder(&options.embedding, &options.model, &options.openai).await?;
+    let built_in = parts::built_in_embedder(&options.embedding).await?;
     let corpus = corpus::open(options, &dataset.passages, built_in.clone()).await?;
     let retrieval = Retrieval::new(corpus.library.clone(), parts::reranker(&options.rerank)?);
     let rankings = passages::rank(&retrieval, &corpus, &judged, options).await?;

@@ -81,7 +81,7 @@ pub struct Completion {
     pub usage: Usage,
     /// The answer says that the documents do not contain one.
     pub abstained: bool,
-    /// How well the sources support an answer, where the answerer measures it; comparable between questions.
+    /// How well the sources support an answer, 0 to 1, where the answerer measures it; comparable between questions.
     pub support: Option<f32>,
     pub finish: Finish,
 }

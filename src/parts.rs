@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use footnote_knowledge::cross_encoder::CrossEncoder;
 use footnote_knowledge::embedding::{Embedder, LocalEmbedder, Tokenizer};
 use footnote_knowledge::options::{EmbedderKind, EmbeddingOptions, OpenAiOptions};
 
@@ -29,7 +30,7 @@ pub(crate) struct Parts {
 
 /// What is merely down is no error here; what only a person can mend is.
 pub(crate) async fn open(options: &ServeOptions) -> anyhow::Result<Parts> {
-    let built_in = built_in_embedder(&options.embedding, &options.model, &options.openai).await?;
+    let built_in = built_in_embedder(&options.embedding).await?;
     let library = library(options, built_in.clone());
     let answerer = answerer(&options.model, &options.openai, built_in.clone())?;
     let sessions = sessions(&options.sessions, &options.store.data_dir, Journaling::On).await?;
@@ -94,22 +95,15 @@ pub(crate) async fn sessions(
     Sessions::open(session_options).await.context("the sessions cannot be opened")
 }
 
-/// The built-in model, where anything needs it: once in a process, for documents and for extractive answers alike.
-pub(crate) async fn built_in_embedder(
-    embedding: &EmbeddingOptions,
-    model: &ModelOptions,
-    openai: &OpenAiOptions,
-) -> anyhow::Result<Option<Arc<Embedder>>> {
-    let embeds = embedding.embedder == EmbedderKind::Local;
-    let answers = model.remote_model(openai).is_none();
-    if !embeds && !answers {
-        return Ok(None);
-    }
-    Ok(Some(Arc::new(Embedder::Local(LocalEmbedder::open().await?))))
+/// The built-in embedder, if it is the one that was asked for.
+pub(crate) async fn built_in_embedder(embedding: &EmbeddingOptions) -> anyhow::Result<Option<Arc<Embedder>>> {
+    Ok(match embedding.embedder {
+        EmbedderKind::Local => Some(Arc::new(Embedder::Local(LocalEmbedder::open().await?))),
+        EmbedderKind::Openai => None,
+    })
 }
 
 pub(crate) fn library(options: &ServeOptions, built_in: Option<Arc<Embedder>>) -> Library {
-    let built_in = built_in.filter(|_| options.embedding.embedder == EmbedderKind::Local);
     Library::new(options.store.clone(), options.embedding.clone(), options.openai.clone(), built_in)
 }
 
@@ -118,7 +112,8 @@ pub(crate) fn reranker(options: &cli::RerankOptions) -> anyhow::Result<Option<Re
     Ok(options.reranker().map(Reranker::new).transpose()?)
 }
 
-/// The remote model that was asked for, else the extractive answerer, which compares sentences with `built_in`.
+/// The remote model that was asked for, else the extractive answerer. Both count tokens with the tables of `built_in`, if it
+/// is open.
 pub(crate) fn answerer(
     model: &ModelOptions,
     openai: &OpenAiOptions,
@@ -126,8 +121,11 @@ pub(crate) fn answerer(
 ) -> anyhow::Result<Answerer> {
     let prompt = PromptTemplates::load(model.system_prompt.as_deref(), model.prompt.as_deref(), model.scope())?;
     let Some(name) = model.remote_model(openai) else {
-        let embedder = built_in.context("the extractive answerer needs the built-in model")?;
-        return Ok(Answerer::Extractive(Extractive::new(embedder, model.scope())));
+        let tokenizer = match &built_in {
+            Some(embedder) => embedder.tokenizer().clone(),
+            None => Tokenizer::exact()?,
+        };
+        return Ok(Answerer::Extractive(Extractive::new(CrossEncoder::new(tokenizer), model.scope())));
     };
     // Its tables take ten megabytes: one in a process is enough.
     let of_unknown = match &built_in {

@@ -5,8 +5,10 @@
 
 pub mod collection;
 pub mod connect;
+pub mod cross_encoder;
 pub mod data_folder;
 pub mod embedding;
+mod inference;
 pub mod openai_endpoint;
 pub mod options;
 pub mod secret;

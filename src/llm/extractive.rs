@@ -10,9 +10,8 @@ mod ranking;
 mod selection;
 
 use std::fmt;
-use std::sync::Arc;
 
-use footnote_knowledge::embedding::Embedder;
+use footnote_knowledge::cross_encoder::CrossEncoder;
 use futures::{StreamExt, stream};
 use tokio::time::Instant;
 
@@ -24,15 +23,15 @@ use crate::source_document::SourceDocument;
 
 #[derive(Clone)]
 pub struct Extractive {
-    embedder: Arc<Embedder>,
+    cross_encoder: CrossEncoder,
     scope: Scope,
 }
 
 impl Extractive {
     pub const NAME: &str = "extractive";
 
-    pub fn new(embedder: Arc<Embedder>, scope: Scope) -> Self {
-        Self { embedder, scope }
+    pub fn new(cross_encoder: CrossEncoder, scope: Scope) -> Self {
+        Self { cross_encoder, scope }
     }
 
     /// One delta per sentence; all of them are known before the first is given.
@@ -64,24 +63,15 @@ impl Extractive {
         if candidates.is_empty() {
             return Ok(Selection::default());
         }
-        let mut texts = vec![question.clone()];
-        texts.extend(candidates.iter().map(Candidate::in_context));
-        let mut vectors = self.embedder.embed_queries(texts).await.map_err(|error| failed(error.into()))?;
-        let similarities = vectors.split_off(1).iter().map(|vector| dot(&vectors[0], vector)).collect::<Vec<f32>>();
-        let ranked = ranking::rank(&question, candidates, &similarities);
-        // Where it is not known, the nearest sentence stands for the nearest passage.
-        let nearest = similarities.iter().copied().max_by(f32::total_cmp).unwrap_or_default();
-        Ok(selection::select(ranked, closeness.unwrap_or(nearest), self.scope))
+        let texts = candidates.iter().map(Candidate::in_context).collect();
+        let relevance = self.cross_encoder.relevance(&question, texts).await.map_err(failed)?;
+        let ranked = ranking::rank(&question, candidates, &relevance);
+        Ok(selection::select(ranked, closeness, self.scope))
     }
 }
 
 fn failed(cause: crate::llm::Cause) -> Error {
     Error::Embedding(cause)
-}
-
-/// The cosine: vectors of the embedder have unit length.
-fn dot(one: &[f32], other: &[f32]) -> f32 {
-    one.iter().zip(other).map(|(a, b)| a * b).sum()
 }
 
 impl fmt::Debug for Extractive {

@@ -33,8 +33,8 @@ const SDKS: [Rule; 6] = [
     },
     Rule {
         word: "rten",
-        allowed: &["knowledge/src/embedding/local"],
-        reason: "inference is the business of the local embedder",
+        allowed: &["knowledge/src/inference"],
+        reason: "embedder and cross-encoder know what goes in and comes out, not what runs them",
     },
     Rule {
         word: "async_openai",

@@ -1,18 +1,19 @@
-//! Extractive answers, with the built-in embedder and passages as documents have them.
+//! Extractive answers, with the built-in cross-encoder and passages as documents have them.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use footnote::chat::citations;
 use footnote::llm::abstention::NOT_IN_THE_DOCUMENTS;
 use footnote::llm::{Answerer, Completion, Extractive, Question, Scope};
 use footnote::source_document::SourceDocument;
 use footnote::text::code_points::slice;
-use footnote_knowledge::embedding::{Embedder, LocalEmbedder};
+use footnote_knowledge::cross_encoder::CrossEncoder;
+use footnote_knowledge::embedding::Tokenizer;
 
 use crate::support::{far, read, source};
 
-static EMBEDDER: LazyLock<Arc<Embedder>> =
-    LazyLock::new(|| Arc::new(Embedder::Local(LocalEmbedder::load().expect("the built-in model loads"))));
+static CROSS_ENCODER: LazyLock<CrossEncoder> =
+    LazyLock::new(|| CrossEncoder::new(Tokenizer::exact().expect("the tables are in the binary")));
 
 const LEARNING: &str = "## What it is\n\nMachine learning is a way of building programs that **learn from examples** \
     instead of following rules that a person wrote. It is used where rules are hard to state. A spam filter is one of \
@@ -34,7 +35,7 @@ fn sources() -> Vec<SourceDocument> {
 }
 
 async fn answer_from(message: &str, sources: Vec<SourceDocument>) -> (String, Completion) {
-    let answerer = Answerer::Extractive(Extractive::new(Arc::clone(&EMBEDDER), Scope::DocumentsOnly));
+    let answerer = Answerer::Extractive(Extractive::new(CROSS_ENCODER.clone(), Scope::DocumentsOnly));
     let question = Question {
         message: message.to_owned(),
         standalone: message.to_owned(),

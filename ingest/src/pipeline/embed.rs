@@ -41,8 +41,12 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
         let UnderWay { document, share } = prepared;
         let _alone = self.vectors.one_at_a_time(&document.content_hash).await;
         let _busy = self.busy.embedding.begin();
-        let read = || OldVectors::read(self.knowledge, self.known, self.roots, &document);
-        let old = self.outages.wait_out(collection::Error::is_transient, read).await?;
+        let old = if self.vectors.has_all(texts(&document.title, &document.passages)) {
+            OldVectors::default()
+        } else {
+            let read = || OldVectors::read(self.knowledge, self.known, self.roots, &document);
+            self.outages.wait_out(collection::Error::is_transient, read).await?
+        };
         let passages = document.passages.len();
         // One batch after the other is written out: all texts of a large document would be another copy of it.
         let batches = stream::iter((0..passages).step_by(CHUNKS_AT_ONCE))
@@ -70,7 +74,7 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
         old: &OldVectors,
         passages: Range<usize>,
     ) -> Result<Vec<Vec<f32>>, CannotEmbed> {
-        let texts = texts(&document.title, &document.passages[passages.clone()]);
+        let texts: Vec<String> = texts(&document.title, &document.passages[passages.clone()]).collect();
         let known = |(number, text): (usize, &String)| old.get(number, text).or_else(|| self.vectors.get(text));
         let mut vectors: Vec<Option<Vec<f32>>> = passages.zip(&texts).map(known).collect();
         let new: Vec<String> =
@@ -113,9 +117,8 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
 }
 
 /// What is embedded of each passage.
-fn texts(title: &str, passages: &[Passage]) -> Vec<String> {
-    let text = |passage: &Passage| embedded_text(title, passage.heading.as_deref(), &passage.text);
-    passages.iter().map(text).collect()
+fn texts(title: &str, passages: &[Passage]) -> impl Iterator<Item = String> {
+    passages.iter().map(move |passage| embedded_text(title, passage.heading.as_deref(), &passage.text))
 }
 
 impl Prepared {

@@ -60,6 +60,10 @@ impl Vectors {
         self.of_this_run().get(&hash(text)).cloned()
     }
 
+    pub(super) fn has_all(&self, mut texts: impl Iterator<Item = String>) -> bool {
+        texts.all(|text| self.of_this_run().contains_key(&hash(&text)))
+    }
+
     pub(super) fn remember(&self, text: &str, vector: &[f32]) {
         let mut vectors = self.of_this_run();
         if vectors.len() >= MOST_REMEMBERED {
@@ -85,7 +89,10 @@ impl OldVectors {
             vectors.add_texts(collection, last.id, last.chunk_count).await?;
             return Ok(vectors);
         }
-        for same in collection.documents_with_content(&document.content_hash, MOST_COPIES).await? {
+        let mut copies = collection.documents_with_content(&document.content_hash, MOST_COPIES).await?;
+        // Of one with the same title, what was embedded is the same.
+        copies.sort_by_key(|copy| copy.title != document.title);
+        for same in copies {
             if same.version == document.version && is_gone(&same.source, roots) {
                 let chunks = chunks_of(collection, same.id, same.chunk_count).await?;
                 if chunks.len() == document.passages.len() {
@@ -94,6 +101,9 @@ impl OldVectors {
                 }
             }
             vectors.add_texts(collection, same.id, same.chunk_count).await?;
+            if same.title == document.title {
+                break;
+            }
         }
         Ok(vectors)
     }

@@ -1,10 +1,6 @@
 //! all-MiniLM-L6-v2 in this process: 384 numbers a vector, 256 tokens a sequence, no network.
 //!
-//! Texts are tokenised on the blocking pool and embedded by worker threads of their own (`workers`), one unpadded
-//! sequence at a time, so neither ever runs on an async worker. The model itself is `model`.
-
-mod model;
-mod workers;
+//! Texts are tokenised on the blocking pool and embedded by worker threads of their own ([`crate::inference`]).
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -13,18 +9,24 @@ use std::thread::available_parallelism;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
-use self::model::SentenceModel;
-use self::workers::{Priority, Workers};
 use super::{EmbeddingIdentity, Error, Tokenizer, pooling};
+use crate::inference::{self, Network, Priority, Workers};
+
+// In the binary, so that it needs no file beside it. `tools/export_model.py` makes it.
+static WEIGHTS: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/all-MiniLM-L6-v2/model.onnx"));
+
+/// Otherwise every run packs all weights again: 40 % of the time of a 230-token passage and most of a query's. It costs
+/// 11 MB.
+const PACKED: bool = true;
 
 /// The built-in embedder. Dropping it ends its threads.
 pub struct LocalEmbedder {
     tokenizer: Tokenizer,
-    workers: Arc<Workers>,
+    workers: Arc<Workers<Vec<u32>>>,
 }
 
 /// The vectors to come of one text's windows, each with its number of tokens.
-type Pending = Vec<(usize, oneshot::Receiver<Result<Vec<f32>, Error>>)>;
+type Pending = Vec<(usize, oneshot::Receiver<Result<Vec<f32>, inference::Error>>)>;
 
 impl LocalEmbedder {
     pub const DIMENSION: usize = 384;
@@ -36,11 +38,16 @@ impl LocalEmbedder {
     }
 
     pub fn load_with_workers(count: NonZeroUsize) -> Result<Self, Error> {
-        let model = Arc::new(SentenceModel::load()?);
-        let workers = Workers::start(count, || {
-            let mut session = model.session();
-            move |tokens: &[u32]| session.embed(tokens)
-        })?;
+        let network = Network::load(WEIGHTS, "last_hidden_state", PACKED).map_err(Error::Model)?;
+        let network = Arc::new(network);
+        let start = || {
+            let session = network.session();
+            move |tokens: &Vec<u32>| {
+                let states = session.run(tokens, tokens.len(), [1, tokens.len(), Self::DIMENSION])?;
+                Ok(mean(&states))
+            }
+        };
+        let workers = Workers::start("embed", count, start).map_err(Error::Model)?;
         Ok(Self { tokenizer: Tokenizer::exact()?, workers: Arc::new(workers) })
     }
 
@@ -93,11 +100,23 @@ impl LocalEmbedder {
         for windows in pending {
             let mut embedded = Vec::with_capacity(windows.len());
             for (tokens, vector) in windows {
-                let vector = vector.await.map_err(|_| Error::Model("its worker has stopped".into()))??;
+                let vector = vector.await.map_err(|_| Error::Model("its worker has stopped".into()))?;
+                let vector = vector.map_err(Error::Model)?;
                 embedded.push((tokens, vector));
             }
             vectors.push(pooling::weighted_mean(embedded));
         }
         Ok(vectors)
     }
+}
+
+/// Of the last hidden states of all tokens, special ones included, at unit length.
+fn mean(states: &[f32]) -> Vec<f32> {
+    let mut mean = vec![0.0; LocalEmbedder::DIMENSION];
+    for state in states.chunks_exact(LocalEmbedder::DIMENSION) {
+        mean.iter_mut().zip(state).for_each(|(sum, value)| *sum += value);
+    }
+    // Dividing by the number of tokens would not change the direction.
+    pooling::scale_to_unit_length(&mut mean);
+    mean
 }

@@ -73,6 +73,17 @@ impl Tokenizer {
         encoding.get_ids().chunks(max_tokens - 2).map(sequence).collect()
     }
 
+    /// Two texts as one sequence of at most `max_tokens`, special tokens included, and where the second begins. The first
+    /// is cut to a third of it, the second to what is left.
+    pub(crate) fn pair(&self, first: &str, second: &str, max_tokens: usize) -> (Vec<u32>, usize) {
+        let (first, second) = (self.encode(first), self.encode(second));
+        let first = &first.get_ids()[..first.len().min(max_tokens / 3)];
+        let room = max_tokens - first.len() - 3;
+        let second = &second.get_ids()[..second.len().min(room)];
+        let sequence = [&[self.start], first, &[self.end], second, &[self.end]].concat();
+        (sequence, first.len() + 2)
+    }
+
     /// The text as consecutive byte ranges of at most `max_tokens` each, counted cautiously, with their tokens. An empty
     /// text is one range.
     pub(super) fn windows(&self, text: &str, max_tokens: usize) -> Vec<(Range<usize>, usize)> {
@@ -141,6 +152,18 @@ mod tests {
         let inner: Vec<u32> = sequences.iter().flat_map(|ids| &ids[1..ids.len() - 1]).copied().collect();
         assert_eq!(inner, tokenizer.encode(&text).get_ids());
         assert_eq!(tokenizer.sequences("", 256), vec![vec![101, 102]]);
+    }
+
+    #[test]
+    fn a_pair_is_cut_where_it_is_too_long() {
+        let tokenizer = Tokenizer::exact().unwrap();
+        let (sequence, second) = tokenizer.pair("Rye bread?", "Dark.", 256);
+        let ids = |text: &str| tokenizer.encode(text).get_ids().to_vec();
+        assert_eq!(sequence, [vec![101], ids("Rye bread?"), vec![102], ids("Dark."), vec![102]].concat());
+        assert_eq!(sequence[second..], [ids("Dark."), vec![102]].concat());
+        let (sequence, second) = tokenizer.pair(&"bread ".repeat(500), &"dark ".repeat(500), 256);
+        assert_eq!((sequence.len(), second), (256, 87));
+        assert_eq!(tokenizer.pair("", "", 256), (vec![101, 102, 102], 2));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! real HTTP server that follows a script.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod cross_encoder;
 mod local;
 mod openai;
 mod scripted_endpoint;

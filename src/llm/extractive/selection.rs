@@ -7,18 +7,17 @@ use super::ranking::Ranked;
 use crate::llm::Scope;
 use crate::text::words::{content_stems, lower_words};
 
-/// What the passage's closeness counts beside the best sentence's support: a question about something that the documents
-/// do not treat may have a sentence with its words in them, but hardly a whole passage near it.
-const PASSAGE: f32 = 0.5;
+/// What the nearest passage counts beside the best sentence, for each unit of its cosine above or below [`MIDDLE`]: a
+/// question about something that the documents do not treat may have a sentence that seems to answer it, but hardly a
+/// whole passage near it.
+const PASSAGE: f32 = 4.0;
+const MIDDLE: f32 = 0.5;
 
-/// The least support of an answer: the cosine of the question and its best sentence, up to half as much again for
-/// containing its words, and [`PASSAGE`] of the cosine to the nearest passage. How many questions each threshold refuses
-/// is in docs/retrieval.md.
-const LEAST_SUPPORT: f32 = 0.88;
+/// The least support of an answer. How many questions each threshold refuses is in docs/retrieval.md.
+const LEAST_SUPPORT: f32 = 0.37;
 
-/// A second sentence is said if its score is this share of the best one's: it holds the answer for 1 question in 12 for
-/// which the first does not. A third would for 1 in 35, and makes every answer longer.
-const SECOND: f32 = 0.6;
+/// A second sentence is said if its score is no further below the best one's.
+const SECOND: f32 = 6.0;
 
 const MOST_SENTENCES: usize = 2;
 
@@ -28,7 +27,7 @@ const SAME: f32 = 0.7;
 /// What was decided.
 #[derive(Debug, Default)]
 pub(super) struct Selection {
-    /// Of the best candidate; 0 where there is none.
+    /// The probability that the best candidate answers; 0 where there is none.
     pub(super) support: f32,
     /// In reading order; none where nothing supports an answer.
     pub(super) sentences: Vec<Sentence>,
@@ -36,19 +35,24 @@ pub(super) struct Selection {
 
 /// What to say, in reading order: by source, the best one's first, and within a source as it stands there.
 ///
-/// `closeness` is the cosine of the question and the nearest passage.
-pub(super) fn select(ranked: Vec<Ranked>, closeness: f32, scope: Scope) -> Selection {
+/// `closeness` is the cosine of the question and the nearest passage, where it is known.
+pub(super) fn select(ranked: Vec<Ranked>, closeness: Option<f32>, scope: Scope) -> Selection {
     let best = ranked.iter().map(|ranked| ranked.support).max_by(f32::total_cmp);
-    let support = best.map_or(0.0, |best| best + PASSAGE * closeness);
+    let passage = closeness.map_or(0.0, |closeness| PASSAGE * (closeness - MIDDLE));
+    let support = best.map_or(0.0, |best| probability(best + passage));
     let is_enough = support >= LEAST_SUPPORT || scope == Scope::DocumentsFirst;
     let sentences = if is_enough { sentences(&ranked) } else { Vec::new() };
     Selection { support, sentences }
 }
 
+fn probability(logit: f32) -> f32 {
+    1.0 / (1.0 + (-logit).exp())
+}
+
 fn sentences(ranked: &[Ranked]) -> Vec<Sentence> {
     let Some(best) = ranked.first() else { return Vec::new() };
     let mut chosen: Vec<&Ranked> = vec![best];
-    let worth_saying = ranked[1..].iter().take_while(|other| other.score >= SECOND * best.score);
+    let worth_saying = ranked[1..].iter().take_while(|other| other.score >= best.score - SECOND);
     let news = |other: &&Ranked| !says_the_same(&best.candidate.text, &other.candidate.text);
     chosen.extend(worth_saying.filter(|other| news(other)).take(MOST_SENTENCES - 1));
     in_reading_order(with_referents(&chosen))

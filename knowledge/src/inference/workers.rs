@@ -1,4 +1,4 @@
-//! The threads that embed and the queue they share. Queries overtake documents; within each, first come, first served.
+//! The threads that a network runs on and the queue they share. Queries overtake documents; within each, first come, first served.
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
@@ -8,57 +8,61 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
-use crate::embedding::Error;
+use super::Error;
 
 #[derive(Clone, Copy)]
-pub(super) enum Priority {
+pub(crate) enum Priority {
     Query,
     Document,
 }
 
 /// Handle of the threads; they end when it is dropped.
-pub(super) struct Workers {
-    queue: Arc<Queue>,
+pub(crate) struct Workers<Input> {
+    queue: Arc<Queue<Input>>,
 }
 
-struct Job {
-    tokens: Vec<u32>,
+struct Job<Input> {
+    input: Input,
     reply: oneshot::Sender<Result<Vec<f32>, Error>>,
 }
 
-#[derive(Default)]
-struct Queue {
-    waiting: Mutex<Waiting>,
+struct Queue<Input> {
+    waiting: Mutex<Waiting<Input>>,
     changed: Condvar,
 }
 
-#[derive(Default)]
-struct Waiting {
-    queries: VecDeque<Job>,
-    documents: VecDeque<Job>,
+struct Waiting<Input> {
+    queries: VecDeque<Job<Input>>,
+    documents: VecDeque<Job<Input>>,
     closed: bool,
 }
 
-impl Workers {
-    /// `new_session` makes what each thread embeds one token sequence with.
-    pub(super) fn start<Session>(count: NonZeroUsize, new_session: impl Fn() -> Session) -> Result<Self, Error>
+impl<Input: Send + 'static> Workers<Input> {
+    /// `new_session` makes what each thread works with; `name` is what the threads are called.
+    pub(crate) fn start<Session>(
+        name: &str,
+        count: NonZeroUsize,
+        new_session: impl Fn() -> Session,
+    ) -> Result<Self, Error>
     where
-        Session: FnMut(&[u32]) -> Result<Vec<f32>, Error> + Send + 'static,
+        Session: FnMut(&Input) -> Result<Vec<f32>, Error> + Send + 'static,
     {
         // Made first, so that a thread that cannot be started closes the queue of those before it.
-        let workers = Self { queue: Arc::default() };
+        let waiting = Waiting { queries: VecDeque::new(), documents: VecDeque::new(), closed: false };
+        let queue = Queue { waiting: Mutex::new(waiting), changed: Condvar::new() };
+        let workers = Self { queue: Arc::new(queue) };
         for number in 0..count.get() {
             let (queue, session) = (Arc::clone(&workers.queue), new_session());
-            let thread = thread::Builder::new().name(format!("embed-{number}"));
-            thread.spawn(move || work(&queue, session)).map_err(|refused| Error::Model(refused.into()))?;
+            let thread = thread::Builder::new().name(format!("{name}-{number}"));
+            thread.spawn(move || work(&queue, session))?;
         }
         Ok(workers)
     }
 
     /// Dropping the receiver cancels the job unless it has begun.
-    pub(super) fn submit(&self, tokens: Vec<u32>, priority: Priority) -> oneshot::Receiver<Result<Vec<f32>, Error>> {
-        let (reply, vector) = oneshot::channel();
-        let job = Job { tokens, reply };
+    pub(crate) fn submit(&self, input: Input, priority: Priority) -> oneshot::Receiver<Result<Vec<f32>, Error>> {
+        let (reply, output) = oneshot::channel();
+        let job = Job { input, reply };
         let mut waiting = self.queue.lock();
         match priority {
             Priority::Query => waiting.queries.push_back(job),
@@ -66,35 +70,36 @@ impl Workers {
         }
         drop(waiting);
         self.queue.changed.notify_one();
-        vector
+        output
     }
 }
 
-impl Drop for Workers {
+impl<Input> Drop for Workers<Input> {
     fn drop(&mut self) {
         self.queue.lock().closed = true;
         self.queue.changed.notify_all();
     }
 }
 
-fn work(queue: &Queue, mut session: impl FnMut(&[u32]) -> Result<Vec<f32>, Error>) {
+fn work<Input>(queue: &Queue<Input>, mut session: impl FnMut(&Input) -> Result<Vec<f32>, Error>) {
     while let Some(job) = queue.next() {
         if job.reply.is_closed() {
             continue;
         }
-        // A panic costs its own text, not the thread. Sessions keep no state between runs that it could have broken.
-        let embedded = catch_unwind(AssertUnwindSafe(|| session(&job.tokens)));
-        let embedded = embedded.unwrap_or_else(|_| Err(Error::Model("the model panicked".into())));
+        // A panic costs its own input, not the thread. Sessions keep no state between runs that it could have broken.
+        let output = catch_unwind(AssertUnwindSafe(|| session(&job.input)));
+        let output = output.unwrap_or_else(|_| Err("the model panicked".into()));
         // Fails only if the caller has gone.
-        let _ = job.reply.send(embedded);
+        let _ = job.reply.send(output);
     }
 }
 
-impl Queue {
+impl<Input> Queue<Input> {
     /// Waits for a job; `None` once the queue is closed.
-    fn next(&self) -> Option<Job> {
-        let idle =
-            |waiting: &mut Waiting| !waiting.closed && waiting.queries.is_empty() && waiting.documents.is_empty();
+    fn next(&self) -> Option<Job<Input>> {
+        let idle = |waiting: &mut Waiting<Input>| {
+            !waiting.closed && waiting.queries.is_empty() && waiting.documents.is_empty()
+        };
         let mut waiting = self.changed.wait_while(self.lock(), idle).expect("nothing panics holding the queue");
         if waiting.closed {
             return None;
@@ -102,7 +107,7 @@ impl Queue {
         waiting.queries.pop_front().or_else(|| waiting.documents.pop_front())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, Waiting<Input>> {
         self.waiting.lock().expect("nothing panics holding the queue")
     }
 }
@@ -116,13 +121,13 @@ mod tests {
     const ONE: NonZeroUsize = NonZeroUsize::MIN;
 
     /// One worker that reports the tokens it begins with, then waits to be let go on; 13 makes it panic.
-    fn supervised() -> (Workers, mpsc::Receiver<u32>, mpsc::Sender<()>) {
+    fn supervised() -> (Workers<Vec<u32>>, mpsc::Receiver<u32>, mpsc::Sender<()>) {
         let (begun, begins) = mpsc::channel();
         let (go, gate) = mpsc::channel();
         let gate = Mutex::new(Some(gate));
-        let workers = Workers::start(ONE, || {
+        let workers = Workers::start("test", ONE, || {
             let (begun, gate) = (begun.clone(), gate.lock().unwrap().take().unwrap());
-            move |tokens: &[u32]| {
+            move |tokens: &Vec<u32>| {
                 begun.send(tokens[0]).unwrap();
                 gate.recv().unwrap();
                 assert!(tokens[0] != 13, "unlucky");
@@ -150,7 +155,7 @@ mod tests {
         let (workers, _begins, go) = supervised();
         let (unlucky, next) = (workers.submit(vec![13], Priority::Query), workers.submit(vec![1], Priority::Query));
         (0..2).for_each(|_| go.send(()).unwrap());
-        assert!(matches!(unlucky.blocking_recv().unwrap(), Err(Error::Model(_))));
+        assert!(unlucky.blocking_recv().unwrap().is_err());
         assert_eq!(next.blocking_recv().unwrap().unwrap(), [1.0]);
     }
 

@@ -1,0 +1,70 @@
+//! The only place that knows `rten`: a BERT in the binary, and one token sequence through it.
+
+use std::sync::Arc;
+
+use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool};
+use rten_tensor::NdTensor;
+use rten_tensor::prelude::*;
+
+use super::Error;
+
+/// The loaded weights, shared by all sessions.
+pub(crate) struct Network {
+    model: Model,
+    input_ids: NodeId,
+    attention_mask: NodeId,
+    token_type_ids: NodeId,
+    output: NodeId,
+}
+
+impl Network {
+    /// `output` names what is to be computed. `packed` weights take memory beside those in the binary and are not packed
+    /// again in every run.
+    pub(crate) fn load(weights: &'static [u8], output: &str, packed: bool) -> Result<Self, Error> {
+        let model = ModelOptions::with_all_ops().prepack_weights(packed).load_static_slice(weights)?;
+        Ok(Self {
+            input_ids: model.node_id("input_ids")?,
+            attention_mask: model.node_id("attention_mask")?,
+            token_type_ids: model.node_id("token_type_ids")?,
+            output: model.node_id(output)?,
+            model,
+        })
+    }
+
+    /// A session runs on one thread: short sequences gain more from a core of their own than from sharing several.
+    pub(crate) fn session(self: &Arc<Self>) -> Session {
+        let pool = ThreadPool::with_num_threads(1);
+        Session { network: Arc::clone(self), options: RunOptions::default().with_thread_pool(Some(Arc::new(pool))) }
+    }
+}
+
+pub(crate) struct Session {
+    network: Arc<Network>,
+    options: RunOptions,
+}
+
+impl Session {
+    /// The output, which has this shape. Tokens from `second` on belong to the second of two texts.
+    pub(crate) fn run<const DIMENSIONS: usize>(
+        &self,
+        tokens: &[u32],
+        second: usize,
+        expected: [usize; DIMENSIONS],
+    ) -> Result<Vec<f32>, Error> {
+        let Network { model, input_ids, attention_mask, token_type_ids, output } = &*self.network;
+        let shape = [1, tokens.len()];
+        let ids = NdTensor::from_data(shape, tokens.iter().map(|&id| id as i32).collect::<Vec<_>>());
+        let types = (0..tokens.len()).map(|position| i32::from(position >= second)).collect::<Vec<_>>();
+        let inputs = vec![
+            (*input_ids, ids.into()),
+            (*attention_mask, NdTensor::full(shape, 1_i32).into()),
+            (*token_type_ids, NdTensor::from_data(shape, types).into()),
+        ];
+        let [output] = model.run_n(inputs, [*output], Some(self.options.clone()))?;
+        let output: NdTensor<f32, DIMENSIONS> = output.try_into()?;
+        if output.shape() != expected {
+            return Err(format!("an output of shape {:?}, not {expected:?}", output.shape()).into());
+        }
+        Ok(output.into_data())
+    }
+}
