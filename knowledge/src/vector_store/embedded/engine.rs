@@ -26,9 +26,9 @@ const COMPACT_FROM_KB: usize = 5_000;
 /// Above so many segments the engine merges them: few merges of much, at some cost to each search.
 const SEGMENTS: usize = 6;
 
-/// Vectors of a segment that is merged no further, about 26,000 chunks: while it merges, the engine has the old ones and
+/// Vectors of a segment that is merged no further, about 16,000 chunks: while it merges, the engine has the old ones and
 /// the new one in memory. More segments cost a search little, since every vector is compared anyway.
-const LARGEST_SEGMENT_KB: usize = 40_000;
+const LARGEST_SEGMENT_KB: usize = 25_000;
 
 /// A log part is allocated at this size, and there are always two.
 const LOG_PART_BYTES: usize = 1 << 20;
