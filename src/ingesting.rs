@@ -35,7 +35,8 @@ pub fn check(paths: &[PathBuf]) -> anyhow::Result<()> {
         RootError::Nameless(_)
         | RootError::InvalidName(_)
         | RootError::SameName { .. }
-        | RootError::NameTaken { .. } => {
+        | RootError::NameTaken { .. }
+        | RootError::NameTakenElsewhere { .. } => {
             anyhow!("--ingest: {error} (--root-name is an option of the `ingest` program)")
         }
     })

@@ -70,7 +70,10 @@ impl Jobs {
         for job in jobs.iter_mut().filter(|job| !job.state.is_final()) {
             match job.kind {
                 JobKind::Upload => drop(queue.send(Waiting { id: job.id, task: Task::Upload })),
-                JobKind::Reindex => job.finish(Err(reindex::STOPPED.to_owned())),
+                JobKind::Reindex => {
+                    job.finish(Err(reindex::STOPPED.to_owned()));
+                    job.write(&folder)?;
+                }
             }
         }
         let jobs = Mutex::new(jobs.into_iter().map(|job| (job.id, job)).collect());

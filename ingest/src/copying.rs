@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use footnote_ingest::{Server, copy, reindex, reindex_through};
+use footnote_ingest::{IngestOptions, Server, copy, reindex, reindex_through};
 use footnote_knowledge::collection::{self, Rebuild};
 use footnote_knowledge::connect;
 use footnote_knowledge::embedding::Embedder;
@@ -58,7 +58,8 @@ pub(super) async fn rebuild(command: &IngestCommand, embedder: &Embedder, output
         return close(&vectors).await;
     };
     output.note(EMBEDDING_ANEW);
-    let report = reindex(&rebuild, embedder, |event| output.event(&event)).await;
+    let patience = IngestOptions::LONGEST_OUTAGE;
+    let report = reindex(&rebuild, embedder, patience, || {}, |event| output.event(&event)).await;
     output.end_progress();
     output.summary(&report.map_err(|stopped| not_done(*stopped, output))?, false);
     if let VectorStore::Qdrant(_) = vectors {

@@ -2,7 +2,7 @@
 //! stored, so that no file is needed.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use footnote_knowledge::collection::{
     self, Chunk, Collection, Document, EmbeddedChunk, Filter, Rebuild, embedded_text,
@@ -34,22 +34,26 @@ pub async fn copy(
 ) -> Result<Report, Box<Stopped>> {
     let started = Instant::now();
     let recorder = Recorder::new(progress);
-    let outcome = Transfer::new(from, to, None, &recorder).all().await.map(drop);
+    let transfer = Transfer::new(from, to, None, &recorder, IngestOptions::LONGEST_OUTAGE);
+    let outcome = transfer.all().await.map(drop);
     report(outcome, &recorder, started)
 }
 
 /// Embeds every document of the old collection anew, writes it into the new one and puts that in the old one's place,
 /// which the caller then drops, or a sweep. Documents that an earlier attempt has written stay, and what is written into
-/// the old collection or deleted there meanwhile, by whoever, is not lost.
+/// the old collection or deleted there meanwhile, by whoever, is brought over, too: also what comes in the seconds after
+/// the switch, of which `switched` is told, unless this is ended before.
 pub async fn reindex(
     rebuild: &Rebuild,
     embedder: &Embedder,
+    longest_outage: Duration,
+    switched: impl Fn() + Send + Sync,
     progress: impl Fn(Event) + Send + Sync,
 ) -> Result<Report, Box<Stopped>> {
     let started = Instant::now();
     let recorder = Recorder::new(progress);
-    let transfer = Transfer::new(&rebuild.old, &rebuild.new, Some(embedder), &recorder);
-    report(transfer.replace(rebuild).await, &recorder, started)
+    let transfer = Transfer::new(&rebuild.old, &rebuild.new, Some(embedder), &recorder, longest_outage);
+    report(transfer.replace(rebuild, switched).await, &recorder, started)
 }
 
 fn report<Progress: Fn(Event)>(
@@ -82,12 +86,13 @@ impl<'a, Progress: Fn(Event)> Transfer<'a, Progress> {
         to: &'a Collection,
         embedder: Option<&'a Embedder>,
         recorder: &'a Recorder<Progress>,
+        longest_outage: Duration,
     ) -> Self {
-        let outages = Outages::new(recorder, IngestOptions::LONGEST_OUTAGE);
+        let outages = Outages::new(recorder, longest_outage);
         Self { from, to, embedder, recorder, outages }
     }
 
-    async fn replace(&self, rebuild: &Rebuild) -> Result<(), Error> {
+    async fn replace(&self, rebuild: &Rebuild, switched: impl Fn()) -> Result<(), Error> {
         let mut last = self.all().await?;
         for _ in 1..MOST_PASSES {
             let now = self.listing(self.from).await?;
@@ -101,10 +106,14 @@ impl<'a, Progress: Fn(Event)> Transfer<'a, Progress> {
         self.remove(self.listing(self.to).await?.keys().filter(|id| !last.contains_key(id))).await?;
         let switch = || rebuild.switch();
         self.outages.wait_out(collection::Error::is_transient, switch).await?;
+        switched();
         // Until then others may still write into the old one.
         tokio::time::sleep(rebuild.others_know_after()).await;
-        self.follow(&last, &self.listing(self.from).await?).await?;
-        Ok(())
+        let now = self.listing(self.from).await?;
+        self.copy_roots(&now).await?;
+        self.follow(&last, &now).await?;
+        let finish = || rebuild.finish();
+        Ok(self.outages.wait_out(collection::Error::is_transient, finish).await?)
     }
 
     /// Brings over whatever is not there yet, and returns what was to be there.
@@ -188,7 +197,9 @@ impl<'a, Progress: Fn(Event)> Transfer<'a, Progress> {
         let failed = |error: embedding::Error| Error::Embedding { source_name: source.to_owned(), source: error };
         let mut vectors = Vec::with_capacity(chunks.len());
         for batch in chunks.chunks(CHUNKS_AT_ONCE) {
-            vectors.extend(embedder.embed_documents(batch.iter().map(text).collect()).await.map_err(failed)?);
+            let texts: Vec<String> = batch.iter().map(text).collect();
+            let embed = || embedder.embed_documents(texts.clone());
+            vectors.extend(self.outages.wait_out(embedding::Error::is_transient, embed).await.map_err(failed)?);
             self.recorder.tell(Event::Embedded { chunks: batch.len() });
         }
         Ok(chunks.into_iter().zip(vectors).map(|(chunk, vector)| EmbeddedChunk { chunk, vector }).collect())
@@ -199,9 +210,13 @@ impl<'a, Progress: Fn(Event)> Transfer<'a, Progress> {
         let names: HashSet<&str> =
             documents.values().filter_map(|document| document.source.split_once('/')).map(|(name, _)| name).collect();
         for name in names {
-            if let Some(folder) = self.from.root_folder(name).await? {
-                self.to.set_root_folder(name, &folder).await?;
-            }
+            let copy = || async {
+                match self.from.root_folder(name).await? {
+                    Some(folder) => self.to.set_root_folder(name, &folder).await,
+                    None => Ok(()),
+                }
+            };
+            self.outages.wait_out(collection::Error::is_transient, copy).await?;
         }
         Ok(())
     }

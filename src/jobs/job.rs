@@ -200,10 +200,13 @@ pub(super) fn read_all(uploads: &Path) -> io::Result<Vec<Job>> {
         if !is_ours {
             continue;
         }
-        let record = fs::read(folder.join(RECORD)).ok().and_then(|record| serde_json::from_slice(&record).ok());
-        match record {
-            Some(job) => jobs.push(job),
-            None => fs::remove_dir_all(&folder)?,
+        match fs::read(folder.join(RECORD)) {
+            Ok(record) => match serde_json::from_slice(&record) {
+                Ok(job) => jobs.push(job),
+                Err(_) => fs::remove_dir_all(&folder)?,
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => fs::remove_dir_all(&folder)?,
+            Err(error) => return Err(error),
         }
     }
     Ok(jobs)

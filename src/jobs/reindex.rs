@@ -1,9 +1,10 @@
 //! The collection is built anew with another embedder, while searches go on in the old one, and then serves in its place.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use footnote_ingest::{Event, Report, reindex};
-use footnote_knowledge::collection::Rebuild;
+use footnote_knowledge::collection::{Collection, Rebuild};
 use footnote_knowledge::connect;
 use footnote_knowledge::options::EmbedderChoice;
 
@@ -21,22 +22,25 @@ impl Jobs {
         for receiver in connect::text_receivers(library.store(), &embedding, &openai) {
             tracing::info!("{receiver}");
         }
-        let embedder = connect::open_embedder(&embedding, &openai).await.map_err(whole)?;
+        let embedder = Arc::new(connect::open_embedder(&embedding, &openai).await.map_err(whole)?);
         waits(Some("the ingest that is running"));
         let _alone = library.replacing().await;
         waits(None);
         let opened = library.open().await.map_err(whole)?;
+        let serve_with = |collection: Collection| {
+            library.replace(Opened { embedder: Arc::clone(&embedder), collection });
+            server_folder.iter().for_each(|folder| folder.write(embedder.max_tokens()));
+        };
         let (store, name) = (opened.collection.store().clone(), opened.collection.name());
         let rebuild = Rebuild::begin(store, name, &embedder.identity()).await.map_err(whole)?;
-        let Some(rebuild) = rebuild else { return Ok(Report::default()) };
+        let Some(rebuild) = rebuild else {
+            // The same model, perhaps at another address or with another key.
+            serve_with(opened.collection.clone());
+            return Ok(Report::default());
+        };
         let progress = |event: Event| self.update(job.id, |job| job.note(&event));
-        let outcome = reindex(&rebuild, &embedder, progress).await;
-        // It may have failed after the switch.
-        if rebuild.is_in_place().await.map_err(whole)? {
-            let max_tokens = embedder.max_tokens();
-            library.replace(Opened { embedder: Arc::new(embedder), collection: rebuild.replacement() });
-            server_folder.iter().for_each(|folder| folder.write(max_tokens));
-        }
+        let switched = || serve_with(rebuild.replacement());
+        let outcome = reindex(&rebuild, &embedder, Duration::MAX, switched, progress).await;
         outcome.map_err(|stopped| whole(stopped.error))
     }
 }

@@ -195,6 +195,12 @@ async fn another_folder_of_the_same_name_does_not_replace_documents() {
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && said.contains("--root-name"), "{said}");
     assert!(text().await.contains("learn from data"));
+    // Nor from another machine, which learns no path of this one.
+    let refused = ingest(folder.path(), &["other/notes", "--server", &server.url]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("another folder"), "{said}");
+    assert!(!said.contains(folder.path().to_str().unwrap()), "{said}");
+    assert!(text().await.contains("learn from data"));
 
     // One that is not there any more was moved.
     std::fs::rename(folder.path().join("notes"), folder.path().join("before")).unwrap();

@@ -1,5 +1,6 @@
 //! The files inside a zip archive, each a document of its own.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -42,7 +43,7 @@ pub(super) fn entries(path: &Path) -> Result<Vec<Entry>, String> {
         return Err(format!("more than {MOST_FILES} files in it"));
     }
     let mut entries = Vec::with_capacity(archive.len());
-    let mut bytes = 0_u64;
+    let (mut bytes, mut names) = (0_u64, HashSet::new());
     for index in 0..archive.len() {
         let entry = archive.by_index_raw(index).map_err(|error| format!("damaged or incomplete: {error}"))?;
         bytes = bytes.saturating_add(entry.size());
@@ -60,6 +61,10 @@ pub(super) fn entries(path: &Path) -> Result<Vec<Entry>, String> {
             }
             // Hidden files are left out as in folders, and so is what macOS adds for itself.
             Some(name) if name.split('/').any(|part| part.starts_with('.') || part == "__MACOSX") => {}
+            // Two names that differ in how they divide folders are one.
+            Some(name) if !names.insert(name.clone()) => {
+                entries.push(Entry::Refused { name: shown, reason: "its name is there twice" });
+            }
             Some(name) => {
                 let member = Member { archive: archive.clone(), archive_bytes, index };
                 entries.push(Entry::File { name, bytes: size, member });

@@ -50,6 +50,12 @@ pub enum RootError {
         .other.display(), .given.display()
     )]
     NameTaken { name: String, other: PathBuf, given: PathBuf },
+    #[error(
+        "the documents called {name:?} came from another folder, and these would replace them; give this folder another \
+         name with ingest --root-name NAME, or, if it is the same folder in another place, say so with \
+         ingest --root-name {name:?}"
+    )]
+    NameTakenElsewhere { name: String },
 }
 
 /// One root per given path. A folder lends its own name, a file the name of the folder it lies in, unless `name` is given.

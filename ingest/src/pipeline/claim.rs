@@ -15,6 +15,9 @@ use super::{IngestOptions, Origin};
 use crate::discover::{Root, RootError};
 use crate::error::Error;
 
+/// Before the path of a folder on another machine than this, where nothing can be said of it but that it is equal.
+const ELSEWHERE: &str = "elsewhere:";
+
 /// The folder that is to be recorded for a name.
 pub(super) struct Claim {
     name: String,
@@ -33,35 +36,52 @@ pub(super) async fn check(
             continue;
         }
         let (folder, said_to_be_the_same) = match &options.origin {
-            Origin::Folders => (&root.given, options.root_name.is_some()),
-            Origin::Sent { from: Some(folder), same_folder, .. } => (folder, *same_folder),
+            Origin::Folders => (root.given.clone(), options.root_name.is_some()),
+            Origin::Sent { from: Some(folder), here: true, same_folder } => (folder.clone(), *same_folder),
+            Origin::Sent { from: Some(folder), here: false, same_folder } => {
+                (PathBuf::from(format!("{ELSEWHERE}{}", folder.display())), *same_folder)
+            }
             Origin::Sent { from: None, .. } => continue,
         };
         let other = collection.root_folder(&root.name).await?.map(PathBuf::from);
         match other {
-            Some(other) if *folder == other => {}
+            Some(other) if folder == other => {}
             Some(other)
                 if !said_to_be_the_same
-                    && !is_same(collection, folder, &other, &options.origin)
+                    && !is_same(collection, &folder, &other, &options.origin)
                     && has_documents(collection, root).await? =>
             {
-                return Err(RootError::NameTaken { name: root.name.clone(), other, given: folder.clone() }.into());
+                let name = root.name.clone();
+                return Err(match &options.origin {
+                    Origin::Folders | Origin::Sent { here: true, .. } => {
+                        RootError::NameTaken { name, other, given: folder }
+                    }
+                    // Nobody elsewhere learns paths of this machine.
+                    Origin::Sent { here: false, .. } => RootError::NameTakenElsewhere { name },
+                }
+                .into());
             }
-            Some(_) | None => claims.push(Claim { name: root.name.clone(), folder: folder.clone() }),
+            // Nor takes a name from a folder here, even where its documents may be replaced.
+            Some(other) if is_elsewhere(&folder) && !is_elsewhere(&other) => {}
+            Some(_) | None => claims.push(Claim { name: root.name.clone(), folder }),
         }
     }
     Ok(claims)
 }
 
+fn is_elsewhere(folder: &Path) -> bool {
+    folder.to_string_lossy().starts_with(ELSEWHERE)
+}
+
 /// Whether both paths lead to the same place, or the folder evidently moved from the other one.
 fn is_same(collection: &Collection, folder: &Path, other: &Path, origin: &Origin) -> bool {
+    if is_elsewhere(folder) || is_elsewhere(other) {
+        return false;
+    }
     let is_there_now = || other.canonicalize().is_ok_and(|other| folder.canonicalize().is_ok_and(|one| one == other));
     match (origin, collection.store()) {
-        (Origin::Folders, VectorStore::Embedded(_)) | (Origin::Sent { here: true, .. }, _) => {
-            is_there_now() || !other.exists()
-        }
         (Origin::Folders, VectorStore::Qdrant(_)) => is_there_now(),
-        (Origin::Sent { here: false, .. }, _) => false,
+        (Origin::Folders, VectorStore::Embedded(_)) | (Origin::Sent { .. }, _) => is_there_now() || !other.exists(),
     }
 }
 

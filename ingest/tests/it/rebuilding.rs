@@ -44,7 +44,8 @@ async fn what_changes_meanwhile_is_not_lost() {
         let salt = knowledge.collection.document_id("kitchen/salt.txt");
         assert!(knowledge.collection.delete_document(salt).await.unwrap());
     };
-    let report = reindex(&rebuild, &embedder, |event| {
+    let switched = || assert!(once.is_completed());
+    let report = reindex(&rebuild, &embedder, IngestOptions::LONGEST_OUTAGE, switched, |event| {
         if matches!(event, Event::FileDone { .. }) {
             once.call_once(|| {
                 std::thread::scope(|threads| threads.spawn(|| runtime.block_on(change())).join().unwrap());

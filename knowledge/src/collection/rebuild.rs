@@ -11,13 +11,16 @@ use jiff::Timestamp;
 use super::document::{Document, EmbeddedChunk, NewChunk, NewDocument};
 use super::error::Error;
 use super::payload::Predecessor;
-use super::sweep::earlier;
+use super::sweep::{earlier, later};
 use super::{Collection, Inner, RESOLVE_AGAIN_AFTER, names, payload, stored_name};
 use crate::embedding::EmbeddingIdentity;
 use crate::vector_store::{Fields, Filter, VectorStore};
 
 /// A write that began in time is done after that.
 const LONGEST_WRITE: Duration = Duration::from_secs(5);
+
+/// What others wrote into the old one may still be on its way into the new one.
+const UNFINISHED_STAYS: Duration = Duration::from_secs(3600);
 
 /// There is hardly ever more than one.
 const PREDECESSORS: usize = 10;
@@ -49,13 +52,26 @@ impl Rebuild {
         Ok(Some(Self { old, new }))
     }
 
-    /// From here on the name stands for the new one.
+    /// From here on the name stands for the new one. The old one stays until [`Rebuild::finish`], or for an hour if that
+    /// never comes.
     pub async fn switch(&self) -> Result<(), Error> {
-        let Self { old, new } = self;
-        let (store, name, stored) = (&new.inner.store, &new.inner.name, &new.inner.stored);
-        let id = names::predecessor_id(name, &old.inner.stored);
-        store.upsert(stored, vec![payload::predecessor_point(id, &old.inner.stored, payload::now())]).await?;
+        let Inner { store, name, stored, .. } = &*self.new.inner;
+        for Predecessor { collection, replaced_at } in self.old.predecessors().await? {
+            self.remember(&collection, replaced_at).await?;
+        }
+        self.remember(&self.old.inner.stored, later(payload::now(), UNFINISHED_STAYS)).await?;
         Ok(store.switch_alias(name, stored).await?)
+    }
+
+    /// Nothing more is needed of the old one: it may be dropped after [`Rebuild::OLD_STAYS`].
+    pub async fn finish(&self) -> Result<(), Error> {
+        self.remember(&self.old.inner.stored, payload::now()).await
+    }
+
+    async fn remember(&self, predecessor: &str, replaced_at: Timestamp) -> Result<(), Error> {
+        let Inner { store, name, stored, .. } = &*self.new.inner;
+        let id = names::predecessor_id(name, predecessor);
+        Ok(store.upsert(stored, vec![payload::predecessor_point(id, predecessor, replaced_at)]).await?)
     }
 
     /// Whether the name stands for the new one.
@@ -99,10 +115,8 @@ impl Collection {
 
     /// Drops the collections that this one took the place of, when nobody can be using them any more.
     pub(super) async fn drop_predecessors(&self, now: Timestamp) -> Result<(), Error> {
-        let predecessors = Filter::all([payload::our_tenant(), payload::is_predecessor()]);
         let (store, stored) = (&self.inner.store, self.stored().await?);
-        for point in store.scroll(stored, &predecessors, None, PREDECESSORS, Fields::All).await?.points {
-            let Predecessor { collection, replaced_at } = payload::read_predecessor(point)?;
+        for Predecessor { collection, replaced_at } in self.predecessors().await? {
             let is_due = replaced_at <= earlier(now, Rebuild::OLD_STAYS);
             // What was said of the name some seconds ago is not enough to delete for.
             if is_due && store.resolve_alias(self.name()).await?.as_deref() == Some(stored) {
@@ -110,6 +124,13 @@ impl Collection {
             }
         }
         Ok(())
+    }
+
+    async fn predecessors(&self) -> Result<Vec<Predecessor>, Error> {
+        let predecessors = Filter::all([payload::our_tenant(), payload::is_predecessor()]);
+        let (store, stored) = (&self.inner.store, self.stored().await?);
+        let page = store.scroll(stored, &predecessors, None, PREDECESSORS, Fields::All).await?;
+        page.points.into_iter().map(payload::read_predecessor).collect()
     }
 
     async fn drop_predecessor(&self, predecessor: &str) -> Result<(), Error> {

@@ -230,6 +230,8 @@ impl Collection {
                     swept.old_versions += 1;
                     replaced_at
                 }
+                // Readers may still be at it.
+                Some(replaced_at) if oldest < replaced_at => continue,
                 Some(_) | None if oldest <= abandoned => {
                     swept.orphans += 1;
                     abandoned
@@ -309,7 +311,7 @@ fn any_of(field: &'static str, values: impl Iterator<Item = String>) -> Conditio
     Condition::AnyOf { field, values: values.collect() }
 }
 
-fn later(now: Timestamp, by: Duration) -> Timestamp {
+pub(super) fn later(now: Timestamp, by: Duration) -> Timestamp {
     let by = SignedDuration::try_from(by).expect("an hour fits");
     now.checked_add(by).expect("an hour after now is a time")
 }

@@ -9,6 +9,7 @@ use crate::fixture::{TestStore, document, identity, on_every_store, search, text
 on_every_store!(
     what_it_replaced_is_dropped_by_a_sweep_in_time,
     the_way_back_is_not_swept_away,
+    what_was_left_behind_twice_is_dropped_all_the_same,
     an_attempt_that_never_switched_leaves_the_old_one_alone,
 );
 
@@ -40,6 +41,9 @@ async fn what_it_replaced_is_dropped_by_a_sweep_in_time(store: TestStore) {
     assert!(rebuild.is_in_place().await.unwrap());
     // Killed here; another process comes.
     let new = Collection::open(store.store.clone(), &store.name, &other()).await.unwrap();
+    new.sweep_at(in_minutes(59)).await.unwrap();
+    assert!(store.store.collection_exists(&old_stored).await.unwrap(), "it may still be copied from");
+    rebuild.finish().await.unwrap();
     new.sweep_at(in_minutes(0)).await.unwrap();
     assert!(store.store.collection_exists(&old_stored).await.unwrap(), "a server may still be reading it");
     new.sweep_what_is_due_at(in_minutes(1)).await.unwrap();
@@ -58,6 +62,20 @@ async fn the_way_back_is_not_swept_away(store: TestStore) {
     back.switch().await.unwrap();
     back.drop_old().await.unwrap();
     assert_eq!(texts(&search(&store.collection().await, "bread").await), ["rye bread"]);
+}
+
+async fn what_was_left_behind_twice_is_dropped_all_the_same(store: TestStore) {
+    store.collection().await.replace_document(document("a.txt", &["rye bread"])).await.unwrap();
+    let first = stored(&store).await;
+    begin(&store, &other()).await.switch().await.unwrap();
+    let second = stored(&store).await;
+    let third = EmbeddingIdentity { model: "third".to_owned(), ..identity() };
+    let rebuild = begin(&store, &third).await;
+    rebuild.switch().await.unwrap();
+    rebuild.replacement().sweep_at(in_minutes(61)).await.unwrap();
+    for gone in [first, second] {
+        assert!(!store.store.collection_exists(&gone).await.unwrap(), "{gone}");
+    }
 }
 
 async fn an_attempt_that_never_switched_leaves_the_old_one_alone(store: TestStore) {
