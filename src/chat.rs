@@ -174,7 +174,7 @@ impl Inner {
         let user_id = request.session.id().to_owned();
         let _ = events.send(TurnEvent::Sources { user_id, source_documents: retrieved.sources.clone() });
         // Hundreds of them, which nobody needs while a model answers.
-        let candidates = std::mem::take(&mut retrieved.candidates);
+        let candidates = std::mem::take(&mut retrieved.considered);
         let explanation = request.explain.then(|| {
             let prompt = self.answerer.prompt(&question);
             Explanation::of(&retrieved, candidates, prompt)
@@ -200,7 +200,7 @@ impl Inner {
             citations: checked.citations,
             uncited: if answer.completion.abstained { Vec::new() } else { checked.uncited },
             removed_markers: answer.removed_markers,
-            reranked: self.retrieval.reranks().then_some(retrieved.reranked.is_some()),
+            reranked: self.retrieval.reranker().map(|_| retrieved.reranked),
             history: history.used,
             context,
             usage: answer.completion.usage,

@@ -16,7 +16,7 @@ use crate::llm::Scope;
 pub use access::{AccessOptions, check_key};
 pub use documents::{DocumentsCommand, DocumentsOptions};
 pub use eval::{EvalHistory, EvalOptions};
-pub use rerank::RerankOptions;
+pub use rerank::{RerankOptions, RerankerKind};
 
 /// A hundred years: "for ever" in a number, which clocks can still add up.
 const MOST_SECONDS: u64 = 100 * 365 * 86_400;
@@ -239,6 +239,11 @@ impl ModelOptions {
 
     pub fn scope(&self) -> Scope {
         if self.answer_only_from_documents { Scope::DocumentsOnly } else { Scope::DocumentsFirst }
+    }
+
+    /// Whether sentences of the documents answer, and no model.
+    pub fn is_extractive(&self, openai: &OpenAiOptions) -> bool {
+        self.remote_model(openai).is_none()
     }
 
     /// The remote model to use, if one was asked for.

@@ -3,9 +3,9 @@
 //! there are none, to see that it can; it makes no collection, and changes nothing in Qdrant and Redis.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use footnote_knowledge::collection;
+use footnote_knowledge::cross_encoder::CrossEncoder;
 use footnote_knowledge::embedding::Embedder;
 use footnote_knowledge::vector_store;
 
@@ -29,7 +29,9 @@ pub async fn examine(options: &ServeOptions) -> anyhow::Result<ExitCode> {
     let library = parts::library(options, built_in.clone());
     let mut findings = vec![("documents", documents(&library).await)];
     findings.extend(sessions(options).await.into_iter().map(|finding| ("sessions", finding)));
-    findings.push(("model", model(options, built_in).await));
+    let cross_encoder = parts::cross_encoder(built_in.as_deref());
+    findings.extend(reranker(options, &cross_encoder).await.map(|finding| ("reranker", finding)));
+    findings.push(("model", model(options, built_in.as_deref(), cross_encoder).await));
     if !options.ingest.is_empty() {
         findings.push(("ingest", ingest(options)));
     }
@@ -118,8 +120,21 @@ fn finding(diagnosis: Diagnosis) -> Finding {
     }
 }
 
-async fn model(options: &ServeOptions, built_in: Option<Arc<Embedder>>) -> Finding {
-    let answerer = match parts::answerer(&options.model, &options.openai, built_in) {
+/// None if there is none.
+async fn reranker(options: &ServeOptions, cross_encoder: &CrossEncoder) -> Option<Finding> {
+    let extractive = options.model.is_extractive(&options.openai);
+    let reranker = match parts::reranker(&options.rerank, extractive, cross_encoder).transpose()? {
+        Ok(reranker) => reranker,
+        Err(error) => return Some(Finding::Wrong(format!("{error:#}"))),
+    };
+    Some(match reranker.check().await {
+        Ok(()) => Finding::Fine(reranker.name().to_owned()),
+        Err(error) => Finding::Wrong(format!("{}: {error:#}", reranker.name())),
+    })
+}
+
+async fn model(options: &ServeOptions, built_in: Option<&Embedder>, cross_encoder: CrossEncoder) -> Finding {
+    let answerer = match parts::answerer(&options.model, &options.openai, built_in, cross_encoder) {
         Ok(answerer) => answerer,
         Err(error) => return Finding::Wrong(format!("{error:#}")),
     };

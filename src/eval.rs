@@ -37,12 +37,15 @@ pub async fn run(options: &EvalOptions) -> anyhow::Result<ExitCode> {
 
     let built_in = parts::built_in_embedder(&options.embedding).await?;
     let corpus = corpus::open(options, &dataset.passages, built_in.clone()).await?;
-    let retrieval = Retrieval::new(corpus.library.clone(), parts::reranker(&options.rerank)?);
+    let cross_encoder = parts::cross_encoder(built_in.as_deref());
+    let extractive = options.model.is_extractive(&options.openai);
+    let reranker = parts::reranker(&options.rerank, extractive, &cross_encoder)?;
+    let retrieval = Retrieval::new(corpus.library.clone(), reranker);
     let rankings = passages::rank(&retrieval, &corpus, &judged, options).await?;
     let mut report = Report::new(options, &dataset, rankings);
 
     if options.answers {
-        let answerer = parts::answerer(&options.model, &options.openai, built_in)?;
+        let answerer = parts::answerer(&options.model, &options.openai, built_in.as_deref(), cross_encoder)?;
         let unrelated = options.unrelated.iter().map(|folder| Dataset::read_questions(folder));
         let unrelated = unrelated.collect::<anyhow::Result<Vec<_>>>()?;
         let labelled = dataset.questions.iter().filter(|question| question.answerable.is_some());

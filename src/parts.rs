@@ -12,11 +12,11 @@ use footnote_knowledge::options::{EmbedderKind, EmbeddingOptions, OpenAiOptions}
 
 use crate::chat::ChatOptions;
 use crate::chat::history::HistoryWindow;
-use crate::cli::{self, ModelOptions, ServeOptions, SessionsKind};
+use crate::cli::{self, ModelOptions, RerankerKind, ServeOptions, SessionsKind};
 use crate::library::Library;
 use crate::llm::prompt::PromptTemplates;
 use crate::llm::{Answerer, Extractive, OpenAiChat, OpenAiChatOptions, PromptBudget, Retries, Timeouts, TokenCounter};
-use crate::retrieval::{Reranker, Retrieval};
+use crate::retrieval::{Endpoint, EndpointOptions, Reranker, Retrieval};
 use crate::sessions::{SessionOptions, Sessions, StoreChoice};
 
 /// Everything a turn of chat needs.
@@ -32,7 +32,9 @@ pub(crate) struct Parts {
 pub(crate) async fn open(options: &ServeOptions) -> anyhow::Result<Parts> {
     let built_in = built_in_embedder(&options.embedding).await?;
     let library = library(options, built_in.clone());
-    let answerer = answerer(&options.model, &options.openai, built_in.clone())?;
+    let cross_encoder = cross_encoder(built_in.as_deref());
+    let reranker = reranker(&options.rerank, options.model.is_extractive(&options.openai), &cross_encoder)?;
+    let answerer = answerer(&options.model, &options.openai, built_in.as_deref(), cross_encoder)?;
     let sessions = sessions(&options.sessions, &options.store.data_dir, Journaling::On).await?;
     library.open_at_start().await?;
     let chat_options = ChatOptions {
@@ -47,7 +49,7 @@ pub(crate) async fn open(options: &ServeOptions) -> anyhow::Result<Parts> {
         model_timeout: Duration::from_secs(options.model.model_timeout),
         condense_timeout: Duration::from_millis(options.model.condense_timeout),
     };
-    let retrieval = Retrieval::new(library.clone(), reranker(&options.rerank)?);
+    let retrieval = Retrieval::new(library.clone(), reranker);
     Ok(Parts { library, retrieval, sessions, answerer, chat_options })
 }
 
@@ -107,9 +109,30 @@ pub(crate) fn library(options: &ServeOptions, built_in: Option<Arc<Embedder>>) -
     Library::new(options.store.clone(), options.embedding.clone(), options.openai.clone(), built_in)
 }
 
-/// None if no endpoint is named.
-pub(crate) fn reranker(options: &cli::RerankOptions) -> anyhow::Result<Option<Reranker>> {
-    Ok(options.reranker().map(Reranker::new).transpose()?)
+/// The built-in model that reads question and text together, for whoever asks it; nothing of it is loaded yet.
+pub(crate) fn cross_encoder(built_in: Option<&Embedder>) -> CrossEncoder {
+    CrossEncoder::new(built_in.map(|embedder| embedder.tokenizer().clone()))
+}
+
+pub(crate) fn reranker(
+    options: &cli::RerankOptions,
+    answers_are_extractive: bool,
+    cross_encoder: &CrossEncoder,
+) -> anyhow::Result<Option<Reranker>> {
+    let candidates = |default| options.rerank_candidates.map_or(default, |given| given as usize);
+    Ok(match options.kind(answers_are_extractive) {
+        RerankerKind::None => None,
+        RerankerKind::Local => Some(Reranker::local(cross_encoder.clone(), candidates(8))),
+        RerankerKind::Endpoint => {
+            let endpoint = Endpoint::new(EndpointOptions {
+                url: options.rerank_url.clone().context("--reranker endpoint needs --rerank-url")?,
+                api_key: options.rerank_api_key.clone(),
+                model: options.rerank_model.clone(),
+                timeout: Duration::from_millis(options.rerank_timeout),
+            })?;
+            Some(Reranker::endpoint(endpoint, candidates(30)))
+        }
+    })
 }
 
 /// The remote model that was asked for, else the extractive answerer. Both count tokens with the tables of `built_in`, if it
@@ -117,18 +140,15 @@ pub(crate) fn reranker(options: &cli::RerankOptions) -> anyhow::Result<Option<Re
 pub(crate) fn answerer(
     model: &ModelOptions,
     openai: &OpenAiOptions,
-    built_in: Option<Arc<Embedder>>,
+    built_in: Option<&Embedder>,
+    cross_encoder: CrossEncoder,
 ) -> anyhow::Result<Answerer> {
     let prompt = PromptTemplates::load(model.system_prompt.as_deref(), model.prompt.as_deref(), model.scope())?;
     let Some(name) = model.remote_model(openai) else {
-        let tokenizer = match &built_in {
-            Some(embedder) => embedder.tokenizer().clone(),
-            None => Tokenizer::exact()?,
-        };
-        return Ok(Answerer::Extractive(Extractive::new(CrossEncoder::new(tokenizer), model.scope())));
+        return Ok(Answerer::Extractive(Extractive::new(cross_encoder, model.scope())));
     };
     // Its tables take ten megabytes: one in a process is enough.
-    let of_unknown = match &built_in {
+    let of_unknown = match built_in {
         Some(embedder) => embedder.tokenizer().to_cautious(),
         None => Tokenizer::cautious()?,
     };

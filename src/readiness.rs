@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use anyhow::ensure;
 use serde::Serialize;
 
 use crate::ingesting::{Ingesting, IngestingState};
 use crate::library::Library;
 use crate::llm::Answerer;
+use crate::retrieval::Reranker;
 use crate::sessions::{Sessions, WaitingTurns};
 
 /// A dependency that says nothing for this long is reported as down.
@@ -18,6 +20,8 @@ pub struct Readiness {
     pub documents: Dependency,
     pub sessions: SessionStore,
     pub model: Dependency,
+    /// Null where there is none. Without it questions are answered from passages in the order of the search.
+    pub reranker: Option<Dependency>,
     /// Null when this server was not asked to ingest anything.
     pub ingesting: Option<IngestingState>,
 }
@@ -60,7 +64,13 @@ impl Readiness {
     }
 }
 
-pub async fn check(library: &Library, sessions: &Sessions, answerer: &Answerer, ingesting: &Ingesting) -> Readiness {
+pub async fn check(
+    library: &Library,
+    sessions: &Sessions,
+    answerer: &Answerer,
+    reranker: Option<&Reranker>,
+    ingesting: &Ingesting,
+) -> Readiness {
     // Boxed: together they would make every caller's future 20 KB.
     let (documents, session_store, model) = tokio::join!(
         Box::pin(within_deadline(library.check())),
@@ -73,6 +83,7 @@ pub async fn check(library: &Library, sessions: &Sessions, answerer: &Answerer, 
         waiting: sessions.waiting(),
     };
     let model = dependency(answerer.name().to_owned(), model);
+    let reranker = reranker.map(|reranker| dependency(reranker.name().to_owned(), last_heard(reranker)));
     let ingesting = ingesting.state();
     let status = match (documents.ok && model.ok, sessions.dependency.ok, &ingesting) {
         (false, _, _) => Status::NotReady,
@@ -80,7 +91,13 @@ pub async fn check(library: &Library, sessions: &Sessions, answerer: &Answerer, 
         (true, true, Some(state)) if state.running => Status::Ingesting,
         (true, true, _) => Status::Ready,
     };
-    Readiness { status, documents, sessions, model, ingesting }
+    Readiness { status, documents, sessions, model, reranker, ingesting }
+}
+
+/// What is known of it: an endpoint may want to be paid for each question, and this is asked every few seconds.
+fn last_heard(reranker: &Reranker) -> Result<(), anyhow::Error> {
+    ensure!(reranker.is_heard(), "it failed when it was asked last; the log says why");
+    Ok(())
 }
 
 async fn within_deadline<Failure: Into<anyhow::Error>>(

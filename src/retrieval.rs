@@ -12,16 +12,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use footnote_knowledge::collection::{
-    self, Candidate, Dropped, Filter, Hit, SearchMode, SearchQuery, SearchResult, Selection,
+    self, Candidate, Dropped, Filter, Hit, Ranked, SearchMode, SearchQuery, SearchResult, Selection,
 };
 use footnote_knowledge::embedding::{self, Embedder};
+use serde::Serialize;
 use tracing::{Instrument, info_span};
 
 use crate::library::{self, Library, Opened};
 use crate::source_document::SourceDocument;
 use context::Context;
 pub use conversation::{Said, Speaker};
-pub use rerank::{Reranked, Reranker, RerankerOptions};
+pub use rerank::{Endpoint, EndpointOptions, Reranker};
 pub use standalone::Standalone;
 use standalone::standalone_question;
 
@@ -55,6 +56,15 @@ pub struct Wanted<'a> {
 /// How many earlier messages, at most, retrieval looks at: what is further back is about something else.
 pub const MESSAGES_BACK: usize = 8;
 
+/// The same as a search sees it.
+struct Sought<'a> {
+    /// Whose words and meaning are searched for.
+    text: &'a str,
+    /// What a reranker is asked: it knows no context, so it must stand alone.
+    question: &'a str,
+    context: Context<'a>,
+}
+
 /// What was found for one message.
 pub struct Retrieved {
     pub question: Standalone,
@@ -64,13 +74,22 @@ pub struct Retrieved {
     pub messages_in_context: usize,
     /// Best first, numbered from 1.
     pub sources: Vec<SourceDocument>,
-    /// Everything that was ranked, and why it was dropped if it was.
-    pub candidates: Vec<Candidate>,
+    /// Everything that was ranked, best found first, and why it was dropped if it was.
+    pub considered: Vec<Considered>,
     /// The cosine of the question and the nearest passage; none if the built-in model embeds no documents.
     pub closeness: Option<f32>,
-    /// What the reranker made of the best; none if there is none, or it was not heard.
-    pub reranked: Option<Vec<Reranked>>,
+    /// Whether the sources have a reranker's order.
+    pub reranked: bool,
     pub times: Times,
+}
+
+/// Something that was ranked on the way.
+#[derive(Debug, Clone, Serialize)]
+pub struct Considered {
+    #[serde(flatten)]
+    pub candidate: Candidate,
+    /// What a reranker made of it, if it was shown it.
+    pub reranked: Option<Ranked>,
 }
 
 /// How long each step took.
@@ -83,8 +102,10 @@ pub struct Times {
 
 /// A search with the time its steps took.
 pub struct TimedSearch {
-    pub result: SearchResult,
-    pub reranked: Option<Vec<Reranked>>,
+    /// Best first.
+    pub hits: Vec<Hit>,
+    pub considered: Vec<Considered>,
+    pub reranked: bool,
     pub times: Times,
 }
 
@@ -103,9 +124,9 @@ impl Retrieval {
         Self { library, reranker }
     }
 
-    /// Whether a reranker is asked about what a search finds.
-    pub fn reranks(&self) -> bool {
-        self.reranker.is_some()
+    /// Whoever is asked about what a search finds.
+    pub fn reranker(&self) -> Option<&Reranker> {
+        self.reranker.as_ref()
     }
 
     /// The passages for a message in the light of what was said before.
@@ -119,37 +140,29 @@ impl Retrieval {
         };
         // A rewritten question holds what it took from the conversation.
         let context = Context::of(earlier, question.depends && rewritten.is_none());
+        let messages_in_context = context.words.len();
         let searched_for = rewritten.unwrap_or_else(|| question.search_text(message)).to_owned();
         let opened = self.library.open().await.map_err(Error::Library)?;
-        let TimedSearch { result, reranked, times } =
-            self.search_in_context(&opened, &searched_for, &context, wanted).await?;
+        let TimedSearch { hits, considered, reranked, times } = self
+            .search_in_context(&opened, Sought { text: &searched_for, question: &question.question, context }, wanted)
+            .await?;
         // Cosines of other models are of another size.
-        let closeness = if matches!(*opened.embedder, Embedder::Local(_)) { closeness(&result) } else { None };
-        let candidates = result.candidates;
-        let sources = source_documents(result.hits);
-        Ok(Retrieved {
-            question,
-            searched_for,
-            messages_in_context: context.words.len(),
-            sources,
-            candidates,
-            closeness,
-            reranked,
-            times,
-        })
+        let closeness = if matches!(*opened.embedder, Embedder::Local(_)) { closeness(&considered) } else { None };
+        let sources = source_documents(hits);
+        Ok(Retrieved { question, searched_for, messages_in_context, sources, considered, closeness, reranked, times })
     }
 
     /// Search alone, for `POST /search`.
     pub async fn search(&self, text: &str, wanted: Wanted<'_>) -> Result<TimedSearch, Error> {
         let opened = self.library.open().await.map_err(Error::Library)?;
-        self.search_in_context(&opened, text, &Context::default(), wanted).await
+        let sought = Sought { text, question: text, context: Context::default() };
+        self.search_in_context(&opened, sought, wanted).await
     }
 
     async fn search_in_context(
         &self,
         opened: &Opened,
-        text: &str,
-        context: &Context<'_>,
+        Sought { text, question, context }: Sought<'_>,
         wanted: Wanted<'_>,
     ) -> Result<TimedSearch, Error> {
         let Wanted { filter, limit, mode, selection } = wanted;
@@ -157,30 +170,35 @@ impl Retrieval {
         let reranker = self.reranker.as_ref().filter(|_| selection.mmr.is_none());
         let mut times = Times { embed: Duration::ZERO, search: Duration::ZERO, rerank: Duration::ZERO };
 
-        let embedding = timed(&mut times.embed, embed(opened, text, context).instrument(info_span!("embed"))).await?;
+        let embedding = timed(&mut times.embed, embed(opened, text, &context).instrument(info_span!("embed"))).await?;
 
         let found = reranker.map_or(limit, |reranker| limit.max(reranker.candidates()));
         let query =
             SearchQuery { text, embedding: &embedding, context: &context.words, filter, limit: found, mode, selection };
         let searching = opened.collection.search(query).instrument(info_span!("search"));
-        let mut result = timed(&mut times.search, searching).await.map_err(Error::Search)?;
+        let SearchResult { mut hits, candidates } = timed(&mut times.search, searching).await.map_err(Error::Search)?;
 
-        let reranked = match reranker {
+        let scores = match reranker {
             Some(reranker) => {
-                let reranking = reranker.rerank(text, &mut result.hits).instrument(info_span!("rerank"));
+                let reranking = reranker.rerank(question, &mut hits).instrument(info_span!("rerank"));
                 timed(&mut times.rerank, reranking).await
             }
             None => None,
         };
-        keep_best(&mut result, limit);
-        Ok(TimedSearch { result, reranked, times })
+        let consider = |candidate: Candidate| {
+            let reranked = scores.as_ref().and_then(|scores| scores.get(&candidate.chunk_id).copied());
+            Considered { candidate, reranked }
+        };
+        let mut considered: Vec<Considered> = candidates.into_iter().map(consider).collect();
+        keep_best(&mut hits, &mut considered, limit);
+        Ok(TimedSearch { hits, considered, reranked: scores.is_some(), times })
     }
 }
 
 /// Of what was found for the reranker, as much as was asked for.
-fn keep_best(result: &mut SearchResult, limit: usize) {
-    for hit in result.hits.drain(limit.min(result.hits.len())..) {
-        let candidate = result.candidates.iter_mut().find(|candidate| candidate.chunk_id == hit.chunk.id);
+fn keep_best(hits: &mut Vec<Hit>, considered: &mut [Considered], limit: usize) {
+    for hit in hits.drain(limit.min(hits.len())..) {
+        let candidate = considered.iter_mut().map(|it| &mut it.candidate).find(|it| it.chunk_id == hit.chunk.id);
         candidate.expect("every hit is a candidate").dropped = Some(Dropped::BelowLimit);
     }
 }
@@ -208,8 +226,8 @@ async fn embed(opened: &Opened, text: &str, context: &Context<'_>) -> Result<Vec
     Ok(context::towards_answer(&vectors[0], &vectors[1]))
 }
 
-fn closeness(result: &SearchResult) -> Option<f32> {
-    let cosines = result.candidates.iter().filter_map(|candidate| candidate.dense.map(|dense| dense.score));
+fn closeness(considered: &[Considered]) -> Option<f32> {
+    let cosines = considered.iter().filter_map(|it| it.candidate.dense.map(|dense| dense.score));
     cosines.max_by(f32::total_cmp)
 }
 

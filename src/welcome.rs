@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use footnote_knowledge::options::EmbedderKind;
 
-use crate::cli::{ServeOptions, SessionsKind};
+use crate::cli::{RerankerKind, ServeOptions, SessionsKind};
 
 pub fn print(options: &ServeOptions, address: SocketAddr) {
     println!("Footnote {} listens on http://{address}", env!("CARGO_PKG_VERSION"));
@@ -52,7 +52,7 @@ pub fn hosts_receiving_text(options: &ServeOptions) -> Vec<String> {
     {
         note(proxy.expose(), &format!("proxy for what goes to {}", host(openai)));
     }
-    if let Some(url) = &options.rerank.rerank_url {
+    if let (RerankerKind::Endpoint, Some(url)) = (options.rerank.kind(!asks_model), &options.rerank.rerank_url) {
         note(url.as_str(), "questions and passages");
     }
     if let Some(url) = &options.store.qdrant_url {

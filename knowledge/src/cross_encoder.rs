@@ -1,6 +1,7 @@
 //! How well a text answers a question: ms-marco-MiniLM-L-12-v2, which reads both together, where an embedder makes a vector
 //! of each by itself. Slower for it, and so asked about a few sentences, not about a collection.
 
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -18,17 +19,21 @@ static WEIGHTS: &[u8] =
 /// It would take 21 MB, and makes a pair of 50 tokens an eighth faster.
 const PACKED: bool = false;
 
-/// Of a question and a text together.
-const MAX_TOKENS: usize = 256;
+/// Of a question and a text together; as many as it was trained with.
+const MAX_TOKENS: usize = 512;
 
 /// Cheap to clone. Its threads are started, and its weights read, when it is asked for the first time.
 #[derive(Clone)]
 pub struct CrossEncoder(Arc<Inner>);
 
 struct Inner {
-    /// That of all-MiniLM-L6-v2: both have the vocabulary of uncased BERT.
+    tokenizer: Option<Tokenizer>,
+    started: OnceCell<Started>,
+}
+
+struct Started {
     tokenizer: Tokenizer,
-    workers: OnceCell<Workers<Pair>>,
+    workers: Workers<Pair>,
 }
 
 struct Pair {
@@ -38,20 +43,25 @@ struct Pair {
 }
 
 impl CrossEncoder {
-    /// `tokenizer` is the exact one of the built-in embedder.
-    pub fn new(tokenizer: Tokenizer) -> Self {
-        Self(Arc::new(Inner { tokenizer, workers: OnceCell::new() }))
+    /// `tokenizer` is the exact one of all-MiniLM-L6-v2, where it is open: both models have the vocabulary of uncased BERT,
+    /// and its tables take ten megabytes.
+    pub fn new(tokenizer: Option<Tokenizer>) -> Self {
+        Self(Arc::new(Inner { tokenizer, started: OnceCell::new() }))
     }
 
     /// The relevance of each text to the question, in order: a logit, about 5 and more for an answer, -10 for a text about
     /// something else.
     pub async fn relevance(&self, question: &str, texts: Vec<String>) -> Result<Vec<f32>, Source> {
-        self.0.workers.get_or_try_init(|| async { spawn_blocking(start).await? }).await?;
+        let starting = || async {
+            let tokenizer = self.0.tokenizer.clone();
+            spawn_blocking(|| start(tokenizer)).await?
+        };
+        self.0.started.get_or_try_init(starting).await?;
         let (inner, question) = (Arc::clone(&self.0), question.to_owned());
         let submit_all = move || {
-            let workers = inner.workers.get().expect("started above");
+            let Started { tokenizer, workers } = inner.started.get().expect("started above");
             let submit = |text: &String| {
-                let (tokens, text) = inner.tokenizer.pair(&question, text, MAX_TOKENS);
+                let (tokens, text) = tokenizer.pair(&question, text, MAX_TOKENS);
                 workers.submit(Pair { tokens, text }, Priority::Query)
             };
             texts.iter().map(submit).collect::<Vec<_>>()
@@ -64,10 +74,18 @@ impl CrossEncoder {
     }
 }
 
-fn start() -> Result<Workers<Pair>, Source> {
+fn start(tokenizer: Option<Tokenizer>) -> Result<Started, Source> {
+    let tokenizer = tokenizer.map_or_else(Tokenizer::exact, Ok)?;
     let network = Arc::new(Network::load(WEIGHTS, "logits", PACKED)?);
-    Workers::start("relevance", available_parallelism().unwrap_or(NonZeroUsize::MIN), || {
+    let workers = Workers::start("relevance", available_parallelism().unwrap_or(NonZeroUsize::MIN), || {
         let session = network.session();
         move |Pair { tokens, text }: &Pair| session.run(tokens, *text, [1, 1])
-    })
+    })?;
+    Ok(Started { tokenizer, workers })
+}
+
+impl fmt::Debug for CrossEncoder {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("CrossEncoder")
+    }
 }

@@ -1,10 +1,9 @@
 //! What happened in a turn, for whoever asks why an answer is as it is.
 
-use footnote_knowledge::collection::Candidate;
 use serde::Serialize;
 
 use crate::llm::prompt::Prompt;
-use crate::retrieval::{Reranked, Retrieved};
+use crate::retrieval::{Considered, Retrieved};
 
 /// `explain` of the response.
 #[derive(Debug, Clone, Serialize)]
@@ -17,22 +16,19 @@ pub struct Explanation {
     /// How many earlier messages counted a little in the search.
     pub messages_in_context: usize,
     /// Everything that was ranked, with ranks and scores, and why it was dropped if it was.
-    pub candidates: Vec<Candidate>,
-    /// What the reranker made of the best of them, best first; none if there is none, or it was not heard.
-    pub reranked: Option<Vec<Reranked>>,
+    pub candidates: Vec<Considered>,
     /// What the model was sent; none of the extractive answerer.
     pub prompt: Option<Prompt>,
 }
 
 impl Explanation {
-    pub(super) fn of(retrieved: &Retrieved, candidates: Vec<Candidate>, prompt: Option<Prompt>) -> Self {
+    pub(super) fn of(retrieved: &Retrieved, candidates: Vec<Considered>, prompt: Option<Prompt>) -> Self {
         Self {
             depends: retrieved.question.depends,
             reasons: retrieved.question.reasons.clone(),
             searched_for: retrieved.searched_for.clone(),
             messages_in_context: retrieved.messages_in_context,
             candidates,
-            reranked: retrieved.reranked.clone(),
             prompt,
         }
     }

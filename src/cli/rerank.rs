@@ -1,17 +1,18 @@
 //! The second look at what a search finds.
 
-use std::time::Duration;
-
-use clap::Args;
+use clap::{Args, ValueEnum};
 use footnote_knowledge::secret::Secret;
 use reqwest::Url;
-
-use crate::retrieval::RerankerOptions;
 
 /// A cross-encoder that puts passages into order.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Reranker")]
 pub struct RerankOptions {
+    /// What puts the passages found into order; the default is the endpoint if one is named, else the built-in model where
+    /// answers are extractive, else none
+    #[arg(long, env = "FOOTNOTE_RERANKER", value_enum, value_name = "KIND")]
+    pub reranker: Option<RerankerKind>,
+
     /// Whole address of a /rerank endpoint (Jina, Cohere, vLLM, Text Embeddings Inference); without it, passages keep the
     /// order of the search
     #[arg(long, env = "FOOTNOTE_RERANK_URL", value_name = "URL")]
@@ -29,20 +30,30 @@ pub struct RerankOptions {
     #[arg(long, env = "FOOTNOTE_RERANK_TIMEOUT", value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=60_000))]
     pub rerank_timeout: u64,
 
-    /// How many of the best passages the endpoint is shown
-    #[arg(long, env = "FOOTNOTE_RERANK_CANDIDATES", value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=100))]
-    pub rerank_candidates: u64,
+    /// How many of the best passages it is shown; the default is 30 for an endpoint and 8 for the built-in model
+    #[arg(long, env = "FOOTNOTE_RERANK_CANDIDATES", value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100))]
+    pub rerank_candidates: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RerankerKind {
+    /// The order of the search stands
+    None,
+    /// The built-in model
+    Local,
+    /// The endpoint at --rerank-url
+    Endpoint,
 }
 
 impl RerankOptions {
-    /// None if no endpoint is named.
-    pub fn reranker(&self) -> Option<RerankerOptions> {
-        Some(RerankerOptions {
-            url: self.rerank_url.clone()?,
-            api_key: self.rerank_api_key.clone(),
-            model: self.rerank_model.clone(),
-            timeout: Duration::from_millis(self.rerank_timeout),
-            candidates: usize::try_from(self.rerank_candidates).unwrap_or(usize::MAX),
-        })
+    pub fn kind(&self, answers_are_extractive: bool) -> RerankerKind {
+        let default = if self.rerank_url.is_some() {
+            RerankerKind::Endpoint
+        } else if answers_are_extractive {
+            RerankerKind::Local
+        } else {
+            RerankerKind::None
+        };
+        self.reranker.unwrap_or(default)
     }
 }

@@ -41,7 +41,7 @@ fn explain(response: &Value, text: &str, sources: &[SourceDocument]) {
     }
     println!("  earlier messages that counted in the search: {}", explanation["messages_in_context"]);
 
-    println!("\nCandidates           fused           dense            bm25");
+    println!("\nCandidates           fused           dense            bm25        reranked");
     let candidates = explanation["candidates"].as_array().map(Vec::as_slice).unwrap_or_default();
     for candidate in candidates.iter().take(CANDIDATES_SHOWN) {
         show_candidate(candidate, sources);
@@ -71,7 +71,7 @@ fn explain(response: &Value, text: &str, sources: &[SourceDocument]) {
     }
 }
 
-/// `[1]   1  1.62   3 0.512   1 7.31   below_limit`
+/// `[1]   1  1.62   3 0.512   1 7.31   2 4.18   below_limit`
 fn show_candidate(candidate: &Value, sources: &[SourceDocument]) {
     let id = candidate["chunk_id"].as_str().unwrap_or_default();
     let source = sources.iter().find(|source| source.id.to_string() == id);
@@ -83,7 +83,8 @@ fn show_candidate(candidate: &Value, sources: &[SourceDocument]) {
     // A hit that is no source of its own stands beside one in its document.
     let joined = if source.is_none() { "joined_to_neighbour" } else { "" };
     let dropped = candidate["dropped"].as_str().unwrap_or(joined);
-    println!("  {name:10} {}  {}  {}  {dropped}", ranked("fused"), ranked("dense"), ranked("bm25"));
+    let [fused, dense, bm25, reranked] = ["fused", "dense", "bm25", "reranked"].map(ranked);
+    println!("  {name:10} {fused}  {dense}  {bm25}  {reranked}  {dropped}");
 }
 
 /// The part of `text` between two code points.

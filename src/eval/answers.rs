@@ -7,16 +7,19 @@ use std::time::{Duration, Instant};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
-use super::dataset::Question;
+use super::dataset::{Message, Question};
 use super::passages::{QUESTIONS_AT_ONCE, retrieve};
 use super::progress::Progress;
 use super::statistics::{area_under_curve, median};
 use crate::chat::answer::Answer;
 use crate::chat::{self, citations};
-use crate::cli::EvalOptions;
-use crate::llm::Answerer;
+use crate::cli::{EvalHistory, EvalOptions};
+use crate::llm::{self, Answerer};
 use crate::retrieval::Retrieval;
 use crate::text::markers::markers;
+
+/// The default of `--history-messages`.
+const MESSAGES_SHOWN: usize = 5;
 
 /// One question and what was answered.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -106,7 +109,7 @@ async fn answer(
     options: &EvalOptions,
 ) -> anyhow::Result<Answered> {
     let mut retrieved = retrieve(retrieval, question, options, usize::try_from(options.top_k)?).await?;
-    let (asked, _) = chat::answer::question(answerer, &question.text, Vec::new(), &mut retrieved).await?;
+    let (asked, _) = chat::answer::question(answerer, &question.text, shown(question, options), &mut retrieved).await?;
     let patience = Duration::from_secs(options.model.model_timeout);
     let started = Instant::now();
     let Answer { text, completion, .. } = Answer::read(answerer, asked, patience, drop).await?;
@@ -131,6 +134,23 @@ async fn answer(
         answer: text,
         answer_ms: started.elapsed().as_secs_f64() * 1e3,
     })
+}
+
+/// What of the conversation a model is shown beside the question, as a server with default options does.
+fn shown(question: &Question, options: &EvalOptions) -> Vec<llm::Message> {
+    if options.history != EvalHistory::Auto {
+        return Vec::new();
+    }
+    let newest = &question.history[question.history.len().saturating_sub(MESSAGES_SHOWN)..];
+    let message = |Message { role, content }: &Message| {
+        let role = match role.as_str() {
+            "user" => llm::Role::User,
+            "assistant" => llm::Role::Assistant,
+            _ => return None,
+        };
+        Some(llm::Message { role, content: content.clone() })
+    };
+    newest.iter().filter_map(message).collect()
 }
 
 /// As SQuAD compares: lower case, without punctuation, articles and markers.

@@ -16,7 +16,8 @@ pub(super) async fn healthz() -> Response {
 
 /// 200 while questions can be answered, 503 otherwise; the body tells of each dependency.
 pub(super) async fn readyz(State(app): State<AppState>) -> Response {
-    let report = readiness::check(&app.library, &app.sessions, app.chat.answerer(), &app.ingesting).await;
+    let reranker = app.retrieval.reranker();
+    let report = readiness::check(&app.library, &app.sessions, app.chat.answerer(), reranker, &app.ingesting).await;
     if report.can_answer() { Json(report).into_response() } else { not_ready(Json(report)) }
 }
 

@@ -2,14 +2,14 @@
 
 use axum::Json;
 use axum::extract::State;
-use footnote_knowledge::collection::{Candidate, Filter, SearchMode, Selection};
+use footnote_knowledge::collection::{Filter, SearchMode, Selection};
 use serde::{Deserialize, Serialize};
 
 use super::body::{JsonBody, JsonObject};
 use super::error::ApiError;
 use super::{AppState, selection};
 use crate::chat::{Question, TopK};
-use crate::retrieval::{Wanted, source_documents};
+use crate::retrieval::{Considered, Wanted, source_documents};
 use crate::source_document::SourceDocument;
 
 #[derive(Deserialize)]
@@ -36,7 +36,7 @@ pub(super) struct SearchResponse {
     results: Vec<SourceDocument>,
     /// Every candidate with its rank and score by each ranking, and why it was dropped if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
-    explain: Option<Vec<Candidate>>,
+    explain: Option<Vec<Considered>>,
     /// Whether the results have the reranker's order; absent where there is no reranker.
     #[serde(skip_serializing_if = "Option::is_none")]
     reranked: Option<bool>,
@@ -71,9 +71,9 @@ pub(super) async fn post(
 
     Ok(Json(SearchResponse {
         query: query.as_str().to_owned(),
-        results: source_documents(found.result.hits),
-        explain: body.explain.then_some(found.result.candidates),
-        reranked: app.retrieval.reranks().then_some(found.reranked.is_some()),
+        results: source_documents(found.hits),
+        explain: body.explain.then_some(found.considered),
+        reranked: app.retrieval.reranker().map(|_| found.reranked),
         timings_ms: SearchTimings {
             embed: found.times.embed.as_secs_f64() * 1e3,
             search: found.times.search.as_secs_f64() * 1e3,

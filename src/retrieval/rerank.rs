@@ -1,94 +1,78 @@
-//! An optional second look at what was found: a cross-encoder behind a `/rerank` endpoint, as Jina, Cohere, vLLM and Hugging
-//! Face's Text Embeddings Inference (TEI) have it. Whoever waits for an answer does not wait for it longer than its
+//! An optional second look at what was found, by a cross-encoder, which reads question and passage together: the
+//! built-in one, or one behind an [`endpoint`]. Whoever waits for an answer does not wait for the latter longer than its
 //! deadline: without it the fused order stands.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+mod endpoint;
+
+use std::collections::HashMap;
 
 use footnote_knowledge::collection::{Hit, Ranked, embedded_text};
-use footnote_knowledge::openai_endpoint::{HttpClientError, Refusal, http_client};
-use footnote_knowledge::secret::Secret;
-use reqwest::{Client, Url};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use tokio::time::Instant;
+use footnote_knowledge::cross_encoder::CrossEncoder;
 use uuid::Uuid;
 
-/// How long an endpoint that failed is left alone: else an outage would cost every question its deadline.
-const LEFT_ALONE: Duration = Duration::from_secs(5);
+pub use endpoint::{Endpoint, EndpointOptions};
+
+/// What a unit of the built-in model's logit counts beside the fused score of the search, which is 0 to 2.
+const RELEVANCE: f32 = 0.15;
 
 /// Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Reranker(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    http: Client,
-    options: RerankerOptions,
-    /// TEI calls the passages `texts` where the others say `documents`; known once it has refused the latter.
-    calls_them_texts: AtomicBool,
-    failed_at: Mutex<Option<Instant>>,
+pub struct Reranker {
+    kind: Kind,
+    /// How many of the best passages it is shown.
+    candidates: usize,
 }
 
 #[derive(Debug, Clone)]
-pub struct RerankerOptions {
-    /// The whole address, as in `http://localhost:8081/rerank`.
-    pub url: Url,
-    pub api_key: Option<Secret>,
-    pub model: Option<String>,
-    pub timeout: Duration,
-    /// How many of the best passages it is shown.
-    pub candidates: usize,
-}
-
-/// What the reranker thinks of a passage.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Reranked {
-    pub chunk_id: Uuid,
-    #[serde(flatten)]
-    pub ranked: Ranked,
-}
-
-#[derive(Debug, thiserror::Error)]
-enum Error {
-    #[error("it failed a moment ago")]
-    LeftAlone,
-    #[error("it did not answer in time")]
-    Timeout,
-    #[error("it cannot be reached")]
-    Unreachable(#[source] reqwest::Error),
-    #[error("it refuses the request")]
-    Refused {
-        status: u16,
-        #[source]
-        refusal: Refusal,
-    },
-    #[error("its answer cannot be understood: {0}")]
-    Invalid(&'static str),
+enum Kind {
+    Local(CrossEncoder),
+    Endpoint(Endpoint),
 }
 
 impl Reranker {
-    pub fn new(options: RerankerOptions) -> Result<Self, HttpClientError> {
-        let http = http_client(None, options.timeout)?;
-        let (calls_them_texts, failed_at) = (AtomicBool::new(false), Mutex::default());
-        Ok(Self(Arc::new(Inner { http, options, calls_them_texts, failed_at })))
+    pub fn local(cross_encoder: CrossEncoder, candidates: usize) -> Self {
+        Self { kind: Kind::Local(cross_encoder), candidates }
+    }
+
+    pub fn endpoint(endpoint: Endpoint, candidates: usize) -> Self {
+        Self { kind: Kind::Endpoint(endpoint), candidates }
+    }
+
+    /// Of what kind it is.
+    pub fn name(&self) -> &'static str {
+        match &self.kind {
+            Kind::Local(_) => "local",
+            Kind::Endpoint(_) => "endpoint",
+        }
+    }
+
+    /// Asks it for one score.
+    pub async fn check(&self) -> anyhow::Result<()> {
+        self.relevance("Does it work?", vec!["It works.".to_owned()]).await.map(drop)
+    }
+
+    /// Whether it did what it was asked last, if it was asked anything.
+    pub fn is_heard(&self) -> bool {
+        match &self.kind {
+            Kind::Local(_) => true,
+            Kind::Endpoint(endpoint) => endpoint.is_heard(),
+        }
     }
 
     /// How many passages to find for it.
     pub(super) fn candidates(&self) -> usize {
-        self.0.options.candidates
+        self.candidates
     }
 
-    /// Puts the hits into its order; they stay as they are if it has none to give, and then there are no scores.
-    pub(super) async fn rerank(&self, question: &str, hits: &mut Vec<Hit>) -> Option<Vec<Reranked>> {
-        if hits.is_empty() {
-            return Some(Vec::new());
-        }
-        let scores = match self.0.scores(question, hits).await {
+    /// Puts the best of the hits into its order. They stay as they are if it has none to give; else its scores are
+    /// returned, by chunk.
+    pub(super) async fn rerank(&self, question: &str, hits: &mut [Hit]) -> Option<HashMap<Uuid, Ranked>> {
+        let shown = self.candidates.min(hits.len());
+        let best = &mut hits[..shown];
+        let scores = match self.scores(question, best).await {
             Ok(scores) => scores,
             Err(error) => {
-                let cause = format!("{:#}", anyhow::Error::new(error));
+                let cause = format!("{error:#}");
                 tracing::warn!(
                     error.cause = cause,
                     "the reranker was not heard; passages keep the order of the search"
@@ -96,111 +80,41 @@ impl Reranker {
                 return None;
             }
         };
-        let mut scored: Vec<(f32, Hit)> = scores.into_iter().zip(hits.drain(..)).collect();
+        let scores: HashMap<Uuid, f32> = best.iter().map(|hit| hit.chunk.id).zip(scores).collect();
+        let score = |hit: &Hit| self.combined(scores[&hit.chunk.id], hit.score);
         // Stable: of equals, the better found comes first.
-        scored.sort_by(|(one, _), (other, _)| other.total_cmp(one));
-        let reranked = scored
-            .iter()
-            .zip(1..)
-            .map(|((score, hit), rank)| Reranked { chunk_id: hit.chunk.id, ranked: Ranked { rank, score: *score } });
-        let reranked = reranked.collect();
-        hits.extend(scored.into_iter().map(|(_, hit)| hit));
-        Some(reranked)
+        best.sort_by(|one, other| score(other).total_cmp(&score(one)));
+        let ranked = best.iter().zip(1..).map(|(hit, rank)| {
+            let id = hit.chunk.id;
+            (id, Ranked { rank, score: scores[&id] })
+        });
+        Some(ranked.collect())
     }
-}
 
-impl Inner {
+    /// What a passage is ordered by. The built-in model, small as it is, is better together with the search than alone; an
+    /// endpoint's scores are of unknown size.
+    fn combined(&self, reranker: f32, search: f32) -> f32 {
+        match &self.kind {
+            Kind::Local(_) => search + RELEVANCE * reranker,
+            Kind::Endpoint(_) => reranker,
+        }
+    }
+
     /// One score per hit, in their order.
-    async fn scores(&self, question: &str, hits: &[Hit]) -> Result<Vec<f32>, Error> {
-        let failed_at = *self.failed_at.lock().expect("nothing panics holding it");
-        if failed_at.is_some_and(|at| at.elapsed() < LEFT_ALONE) {
-            return Err(Error::LeftAlone);
-        }
+    async fn scores(&self, question: &str, hits: &[Hit]) -> anyhow::Result<Vec<f32>> {
         let passage = |hit: &Hit| embedded_text(&hit.chunk.title, hit.chunk.heading.as_deref(), &hit.chunk.text);
-        let passages: Vec<String> = hits.iter().map(passage).collect();
-        let asking = tokio::time::timeout(self.options.timeout, self.ask(question, &passages));
-        let scores = asking.await.map_err(|_| Error::Timeout).flatten();
-        *self.failed_at.lock().expect("nothing panics holding it") = scores.is_err().then(Instant::now);
-        scores
+        self.relevance(question, hits.iter().map(passage).collect()).await
     }
 
-    async fn ask(&self, question: &str, passages: &[String]) -> Result<Vec<f32>, Error> {
-        let as_texts = self.calls_them_texts.load(Ordering::Relaxed);
-        match self.ask_for(question, passages, as_texts).await {
-            // "Bad request" and "unprocessable": it wants another shape.
-            Err(Error::Refused { status: 400 | 422, .. }) if !as_texts => {
-                let scores = self.ask_for(question, passages, true).await?;
-                self.calls_them_texts.store(true, Ordering::Relaxed);
-                Ok(scores)
+    async fn relevance(&self, question: &str, passages: Vec<String>) -> anyhow::Result<Vec<f32>> {
+        if passages.is_empty() {
+            return Ok(Vec::new());
+        }
+        match &self.kind {
+            Kind::Local(cross_encoder) => {
+                cross_encoder.relevance(question, passages).await.map_err(anyhow::Error::from_boxed)
             }
-            scores => scores,
-        }
-    }
-
-    async fn ask_for(&self, question: &str, passages: &[String], as_texts: bool) -> Result<Vec<f32>, Error> {
-        let mut body = match as_texts {
-            true => json!({"query": question, "texts": passages, "truncate": true}),
-            false => json!({"query": question, "documents": passages, "top_n": passages.len()}),
-        };
-        if let (Some(model), false) = (&self.options.model, as_texts) {
-            body["model"] = json!(model);
-        }
-        let mut request = self.http.post(self.options.url.clone()).json(&body);
-        if let Some(key) = &self.options.api_key {
-            request = request.bearer_auth(key.expose());
-        }
-        let response = request.send().await.map_err(Error::Unreachable)?;
-        if !response.status().is_success() {
-            let status = response.status().as_u16();
-            return Err(Error::Refused { status, refusal: Refusal::read(response).await });
-        }
-        let answer: Value = response.json().await.map_err(|_| Error::Invalid("no JSON"))?;
-        scores_in(answer, passages.len())
-    }
-}
-
-/// `{"results": [{"index", "relevance_score"}]}`, or TEI's `[{"index", "score"}]`.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Answer {
-    Named { results: Vec<Score> },
-    Plain(Vec<Score>),
-}
-
-#[derive(Deserialize)]
-struct Score {
-    index: usize,
-    #[serde(alias = "relevance_score")]
-    score: f32,
-}
-
-fn scores_in(answer: Value, passages: usize) -> Result<Vec<f32>, Error> {
-    let answer = serde_json::from_value(answer).map_err(|_| Error::Invalid("no list of scores"))?;
-    let (Answer::Named { results: given } | Answer::Plain(given)) = answer;
-    let mut scores = vec![None; passages];
-    for Score { index, score } in given {
-        *scores.get_mut(index).ok_or(Error::Invalid("a score for a passage that it was not shown"))? = Some(score);
-    }
-    scores.into_iter().collect::<Option<_>>().ok_or(Error::Invalid("no score for some passages"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_shapes_of_an_answer_are_read_and_incomplete_ones_refused() {
-        let named = json!({"results": [{"index": 1, "relevance_score": 0.9}, {"index": 0, "relevance_score": 0.1}]});
-        assert_eq!(scores_in(named, 2).unwrap(), [0.1, 0.9]);
-        let plain = json!([{"index": 0, "score": -3.5}, {"index": 1, "score": 2}]);
-        assert_eq!(scores_in(plain, 2).unwrap(), [-3.5, 2.0]);
-        for wrong in [
-            json!({"results": [{"index": 0, "relevance_score": 0.9}]}),
-            json!([{"index": 0, "score": 1}, {"index": 2, "score": 1}]),
-            json!({"error": "busy"}),
-            json!("ok"),
-        ] {
-            assert!(scores_in(wrong, 2).is_err());
+            Kind::Endpoint(endpoint) => Ok(endpoint.scores(question, &passages).await?),
         }
     }
 }

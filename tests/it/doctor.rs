@@ -42,6 +42,19 @@ async fn each_wrong_part_is_named() {
 }
 
 #[test]
+fn a_reranker_that_does_not_work_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (status, said) = doctor(folder.path(), &["--rerank-url", "http://127.0.0.1:9/rerank"]);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("reranker") && said.contains("endpoint: it cannot be reached"), "{said}");
+    let (status, said) = doctor(folder.path(), &["--reranker", "endpoint"]);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("--rerank-url"), "{said}");
+    let (_, said) = doctor(folder.path(), &[]);
+    assert!(said.lines().any(|line| line.starts_with("ok") && line.contains("reranker")), "{said}");
+}
+
+#[test]
 fn whoever_may_come_in_is_judged_as_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
     for (arguments, status, said) in [

@@ -41,9 +41,9 @@ async fn passages_are_in_the_order_of_a_reranker_of_either_kind() {
         assert_eq!(order(&answer["source_documents"]), ["library/bees.md"]);
         assert_eq!(answer["reranked"], true);
         assert!(answer["timings_ms"]["rerank"].as_f64().unwrap() > 0.0);
-        let scores = answer["explain"]["reranked"].as_array().unwrap();
-        assert_eq!((scores.len(), &scores[0]["rank"]), (3, &json!(1)));
-        assert_eq!(scores[0]["chunk_id"], answer["source_documents"][0]["id"]);
+        let candidates = answer["explain"]["candidates"].as_array().unwrap();
+        let first = candidates.iter().find(|it| it["reranked"]["rank"] == 1).unwrap();
+        assert_eq!(first["chunk_id"], answer["source_documents"][0]["id"]);
 
         let request = reranker.requests().pop().unwrap();
         let body = request.body;
@@ -89,6 +89,65 @@ async fn who_asks_for_passages_that_differ_is_not_reranked() {
     let found = app.post("/search", json!({"query": QUESTION, "mmr": 0.3})).await.body;
     assert_eq!((order(&found["results"])[0], &found["reranked"]), ("library/whale.md", &json!(false)));
     assert!(reranker.requests().is_empty());
-    let without = TestApp::builder().start().await.post("/search", json!({"query": QUESTION})).await.body;
-    assert!(without.get("reranked").is_none());
+}
+
+/// The passage with the words of the question, and the one that answers it.
+async fn keepers(arguments: &[(&str, &str)]) -> TestApp {
+    let rules =
+        "# Lamps\n\nHow long a lamp may burn at night is what every keeper of a lamp asks about lamps at night.\n";
+    let evenings = "# Evenings\n\nKeepers put out the lamp after three hours.\n";
+    let builder = TestApp::builder()
+        .document("rules.md", rules)
+        .document("evenings.md", evenings)
+        .document("bees.md", "# Bees\n\nBees make wax for candles.\n");
+    arguments.iter().fold(builder, |builder, (name, value)| builder.option(name, value)).start().await
+}
+
+const HOW_LONG: &str = "How long may a lamp burn at night?";
+
+#[tokio::test]
+async fn the_built_in_reranker_puts_what_answers_before_what_has_the_words() {
+    let search = json!({"query": HOW_LONG, "top_k": 3, "explain": true});
+    let found = keepers(&[("--reranker", "none")]).await.post("/search", search.clone()).await.body;
+    assert_eq!(order(&found["results"])[0], "library/rules.md");
+    assert_eq!((found.get("reranked"), &found["explain"][0]["reranked"]), (None, &Value::Null));
+
+    let app = keepers(&[]).await;
+    let found = app.post("/search", search).await.body;
+    assert_eq!(order(&found["results"]), ["library/evenings.md", "library/rules.md", "library/bees.md"], "{found}");
+    assert_eq!(found["reranked"], true);
+    let ranks: Vec<_> = found["explain"].as_array().unwrap().iter().map(|it| &it["reranked"]["rank"]).collect();
+    assert_eq!(ranks, [2, 1, 3]);
+    let answer = app.post("/chat", json!({"message": HOW_LONG, "top_k": 1})).await.body;
+    assert_eq!(order(&answer["source_documents"]), ["library/evenings.md"]);
+}
+
+#[tokio::test]
+async fn what_a_reranker_is_not_shown_follows_as_the_search_found_it() {
+    let search = json!({"query": HOW_LONG, "top_k": 3, "explain": true});
+    let found = keepers(&[("--rerank-candidates", "1")]).await.post("/search", search).await.body;
+    assert_eq!(order(&found["results"]), ["library/rules.md", "library/evenings.md", "library/bees.md"]);
+    let reranked = found["explain"].as_array().unwrap().iter().filter(|it| !it["reranked"].is_null()).count();
+    assert_eq!(reranked, 1);
+}
+
+#[tokio::test]
+async fn a_reranker_is_asked_a_question_that_stands_alone() {
+    let reranker = RerankServer::start(Manner::Jina);
+    let app = app_with(&reranker).await;
+    app.post("/chat", json!({"user_id": "ann", "message": "What is a lamp?"})).await;
+    app.post("/chat", json!({"user_id": "ann", "message": "What does it burn?"})).await;
+    assert_eq!(reranker.requests().pop().unwrap().body["query"], "What does a lamp burn?");
+}
+
+#[tokio::test]
+async fn readiness_tells_of_a_reranker() {
+    let reranker = RerankServer::start(Manner::Fails);
+    let app = app_with(&reranker).await;
+    assert_eq!(app.get("/readyz").await.body["reranker"], json!({"kind": "endpoint", "ok": true}));
+    app.post("/chat", json!({"message": QUESTION})).await;
+    let ready = app.get("/readyz").await;
+    assert_eq!((ready.status.as_u16(), &ready.body["reranker"]["ok"]), (200, &json!(false)));
+    let app = TestApp::builder().option("--reranker", "none").start().await;
+    assert_eq!(app.get("/readyz").await.body["reranker"], Value::Null);
 }

@@ -8,12 +8,10 @@ use footnote::llm::{Answerer, Completion, Extractive, Question, Scope};
 use footnote::source_document::SourceDocument;
 use footnote::text::code_points::slice;
 use footnote_knowledge::cross_encoder::CrossEncoder;
-use footnote_knowledge::embedding::Tokenizer;
 
 use crate::support::{far, read, source};
 
-static CROSS_ENCODER: LazyLock<CrossEncoder> =
-    LazyLock::new(|| CrossEncoder::new(Tokenizer::exact().expect("the tables are in the binary")));
+static CROSS_ENCODER: LazyLock<CrossEncoder> = LazyLock::new(|| CrossEncoder::new(None));
 
 const LEARNING: &str = "## What it is\n\nMachine learning is a way of building programs that **learn from examples** \
     instead of following rules that a person wrote. It is used where rules are hard to state. A spam filter is one of \

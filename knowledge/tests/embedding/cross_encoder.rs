@@ -1,13 +1,12 @@
 //! The built-in cross-encoder, compared with the same file in ONNX Runtime 1.32.
 
 use footnote_knowledge::cross_encoder::CrossEncoder;
-use footnote_knowledge::embedding::Tokenizer;
 
 const HEAT: &str = "How hot must the oven be for the bread?";
 
 #[tokio::test]
 async fn it_says_what_the_reference_says() {
-    let encoder = CrossEncoder::new(Tokenizer::exact().unwrap());
+    let encoder = CrossEncoder::new(None);
     let pairs = [
         (HEAT, "Bake the bread for 25 minutes at 240 degrees.", 5.074),
         (HEAT, "Redis keeps sessions on another machine.", -11.295),
@@ -23,7 +22,7 @@ async fn it_says_what_the_reference_says() {
 
 #[tokio::test]
 async fn texts_keep_their_order_and_long_ones_are_read_as_far_as_they_fit() {
-    let encoder = CrossEncoder::new(Tokenizer::exact().unwrap());
+    let encoder = CrossEncoder::new(None);
     let long = format!("Bake the bread at 240 degrees. {}", "Redis keeps sessions. ".repeat(500));
     let texts = vec!["Redis keeps sessions.".to_owned(), long, "Bake it at 240 degrees.".to_owned()];
     let relevance = encoder.relevance(HEAT, texts).await.unwrap();

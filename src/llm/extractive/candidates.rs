@@ -49,20 +49,19 @@ impl Candidate {
     /// What is known of it before its meaning is: its words, and how well its source was found. Comparable between
     /// questions.
     pub(super) fn lexical_score(&self) -> f32 {
-        self.weighed(0.3, 0.2)
+        self.weighed(0.3, 0.2, 0.03)
     }
 
-    /// The same for choosing between the candidates of one question, where the words may count more: the rarest of them
-    /// tells which sentence is meant.
+    /// The same for choosing between the candidates of one question, where words and ranks may count more: the rarest
+    /// word tells which sentence is meant, and a passage that answers has more that does.
     pub(super) fn lexical_rank(&self) -> f32 {
-        self.weighed(0.4, 0.4)
+        self.weighed(0.4, 0.4, 0.5)
     }
 
-    fn weighed(&self, own: f32, in_context: f32) -> f32 {
-        const PER_SOURCE_RANK: f32 = 0.03;
+    fn weighed(&self, own: f32, in_context: f32, each_rank: f32) -> f32 {
         // Ranks behind the tenth are all alike.
-        let source = PER_SOURCE_RANK * self.source.min(10) as f32;
-        own * self.overlap.own + in_context * self.overlap.in_context - source
+        let behind = each_rank * self.source.min(10) as f32;
+        own * self.overlap.own + in_context * self.overlap.in_context - behind
     }
 }
 
