@@ -119,10 +119,11 @@ pub(crate) fn reranker(
     answers_are_extractive: bool,
     cross_encoder: &CrossEncoder,
 ) -> anyhow::Result<Option<Reranker>> {
-    let candidates = |default| options.rerank_candidates.map_or(default, |given| given as usize);
-    Ok(match options.kind(answers_are_extractive) {
+    let kind = options.kind(answers_are_extractive);
+    let candidates = options.candidates(kind);
+    Ok(match kind {
         RerankerKind::None => None,
-        RerankerKind::Local => Some(Reranker::local(cross_encoder.clone(), candidates(8))),
+        RerankerKind::Local => Some(Reranker::local(cross_encoder.clone(), candidates)),
         RerankerKind::Endpoint => {
             let endpoint = Endpoint::new(EndpointOptions {
                 url: options.rerank_url.clone().context("--reranker endpoint needs --rerank-url")?,
@@ -130,7 +131,7 @@ pub(crate) fn reranker(
                 model: options.rerank_model.clone(),
                 timeout: Duration::from_millis(options.rerank_timeout),
             })?;
-            Some(Reranker::endpoint(endpoint, candidates(30)))
+            Some(Reranker::endpoint(endpoint, candidates))
         }
     })
 }

@@ -56,4 +56,14 @@ impl RerankOptions {
         };
         self.reranker.unwrap_or(default)
     }
+
+    /// How many passages a reranker of this kind is shown.
+    pub fn candidates(&self, kind: RerankerKind) -> usize {
+        let default = match kind {
+            RerankerKind::None => 0,
+            RerankerKind::Local => 8,
+            RerankerKind::Endpoint => 30,
+        };
+        self.rerank_candidates.map_or(default, |given| usize::try_from(given).unwrap_or(usize::MAX))
+    }
 }

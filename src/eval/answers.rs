@@ -39,6 +39,8 @@ pub(super) struct Answered {
     cited: usize,
     verified: usize,
     answer_ms: f64,
+    #[serde(default)]
+    check_ms: f64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +76,8 @@ pub(super) struct Answers {
     verified: Option<f64>,
     mean_sentences: Option<f64>,
     answer_ms_p50: f64,
+    #[serde(default)]
+    check_ms_p50: f64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -113,7 +117,10 @@ async fn answer(
     let patience = Duration::from_secs(options.model.model_timeout);
     let started = Instant::now();
     let Answer { text, completion, .. } = Answer::read(answerer, asked, patience, drop).await?;
+    let answer_ms = started.elapsed().as_secs_f64() * 1e3;
+    let started = Instant::now();
     let checked = citations::check(&text, &mut retrieved.sources);
+    let check_ms = started.elapsed().as_secs_f64() * 1e3;
     let kind = match question.answerable {
         _ if !related => Kind::Unrelated,
         Some(false) => Kind::Unanswerable,
@@ -132,7 +139,8 @@ async fn answer(
         cited: checked.citations.len(),
         verified: checked.citations.iter().filter(|citation| citation.verified).count(),
         answer: text,
-        answer_ms: started.elapsed().as_secs_f64() * 1e3,
+        answer_ms,
+        check_ms,
     })
 }
 
@@ -201,6 +209,7 @@ impl Answers {
             verified: (cited > 0).then(|| verified as f64 / cited as f64),
             mean_sentences: (!said.is_empty()).then(|| said.iter().sum::<f64>() / said.len() as f64),
             answer_ms_p50: median(answered.iter().map(|answer| answer.answer_ms)),
+            check_ms_p50: median(answered.iter().map(|answer| answer.check_ms)),
         }
     }
 
@@ -228,7 +237,10 @@ impl Answers {
             self.mean_sentences.unwrap_or_default(),
             percent(self.verified)
         );
-        println!("  {:.1} ms an answer (p50, without retrieval)", self.answer_ms_p50);
+        println!(
+            "  {:.1} ms an answer, without retrieval, and {:.2} ms to check its citations (p50)",
+            self.answer_ms_p50, self.check_ms_p50
+        );
     }
 }
 

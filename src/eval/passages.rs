@@ -33,6 +33,9 @@ pub(super) struct Ranking {
     pub(super) group: String,
     pub(super) embed_ms: f64,
     pub(super) search_ms: f64,
+    /// Zero where there is no reranker.
+    #[serde(default)]
+    pub(super) rerank_ms: f64,
 }
 
 /// Retrieves for every question and compares with what is relevant.
@@ -107,5 +110,6 @@ fn ranking(corpus: &Corpus, question: &Question, retrieved: &Retrieved) -> Ranki
         group: question.conversation.clone().unwrap_or_else(|| question.id.clone()),
         embed_ms: retrieved.times.embed.as_secs_f64() * 1e3,
         search_ms: retrieved.times.search.as_secs_f64() * 1e3,
+        rerank_ms: retrieved.times.rerank.as_secs_f64() * 1e3,
     }
 }

@@ -40,6 +40,9 @@ pub(super) struct Report {
 struct Timings {
     embed: f64,
     search: f64,
+    /// Zero where there is no reranker.
+    #[serde(default)]
+    rerank: f64,
 }
 
 impl Report {
@@ -60,6 +63,7 @@ impl Report {
             timings_ms: Timings {
                 embed: median(rankings.iter().map(|ranking| ranking.embed_ms)),
                 search: median(rankings.iter().map(|ranking| ranking.search_ms)),
+                rerank: median(rankings.iter().map(|ranking| ranking.rerank_ms)),
             },
             answers: None,
             comparison: None,
@@ -100,8 +104,8 @@ impl Report {
         println!("  recall@5  {recall_5:.4}  recall@10 {recall_10:.4}  MRR@10 {mrr_10:.4}");
         println!("  hit@1     {hit_1:.4}  hit@5     {hit_5:.4}  hit@10 {hit_10:.4}");
         println!(
-            "  {:.1} ms to embed a question, {:.1} ms to search (p50)",
-            self.timings_ms.embed, self.timings_ms.search
+            "  {:.1} ms to embed a question, {:.1} ms to search, {:.1} ms to rerank (p50)",
+            self.timings_ms.embed, self.timings_ms.search, self.timings_ms.rerank
         );
         if let Some(answers) = &self.answers {
             answers.print();

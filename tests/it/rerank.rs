@@ -91,42 +91,43 @@ async fn who_asks_for_passages_that_differ_is_not_reranked() {
     assert!(reranker.requests().is_empty());
 }
 
-/// The passage with the words of the question, and the one that answers it.
-async fn keepers(arguments: &[(&str, &str)]) -> TestApp {
-    let rules =
-        "# Lamps\n\nHow long a lamp may burn at night is what every keeper of a lamp asks about lamps at night.\n";
-    let evenings = "# Evenings\n\nKeepers put out the lamp after three hours.\n";
+/// A passage with the words of the question, and one that answers it.
+async fn bakery(arguments: &[(&str, &str)]) -> TestApp {
+    let mill = "# Bread\n\nThe bread of the old mill was sold hot, and its oven must be painted in spring.\n";
+    let loaf = "# Baking\n\nThe loaf bakes for 25 minutes at 240 degrees in the oven.\n";
     let builder = TestApp::builder()
-        .document("rules.md", rules)
-        .document("evenings.md", evenings)
+        .document("mill.md", mill)
+        .document("loaf.md", loaf)
         .document("bees.md", "# Bees\n\nBees make wax for candles.\n");
     arguments.iter().fold(builder, |builder, (name, value)| builder.option(name, value)).start().await
 }
 
-const HOW_LONG: &str = "How long may a lamp burn at night?";
+const HOW_HOT: &str = "How hot must the oven be for the bread?";
 
 #[tokio::test]
 async fn the_built_in_reranker_puts_what_answers_before_what_has_the_words() {
-    let search = json!({"query": HOW_LONG, "top_k": 3, "explain": true});
-    let found = keepers(&[("--reranker", "none")]).await.post("/search", search.clone()).await.body;
-    assert_eq!(order(&found["results"])[0], "library/rules.md");
+    let search = json!({"query": HOW_HOT, "top_k": 3, "explain": true});
+    let app = bakery(&[("--reranker", "none")]).await;
+    let found = app.post("/search", search.clone()).await.body;
+    assert_eq!(order(&found["results"]), ["library/mill.md", "library/loaf.md", "library/bees.md"]);
     assert_eq!((found.get("reranked"), &found["explain"][0]["reranked"]), (None, &Value::Null));
 
-    let app = keepers(&[]).await;
+    let app = bakery(&[]).await;
     let found = app.post("/search", search).await.body;
-    assert_eq!(order(&found["results"]), ["library/evenings.md", "library/rules.md", "library/bees.md"], "{found}");
+    assert_eq!(order(&found["results"]), ["library/loaf.md", "library/mill.md", "library/bees.md"], "{found}");
     assert_eq!(found["reranked"], true);
     let ranks: Vec<_> = found["explain"].as_array().unwrap().iter().map(|it| &it["reranked"]["rank"]).collect();
     assert_eq!(ranks, [2, 1, 3]);
-    let answer = app.post("/chat", json!({"message": HOW_LONG, "top_k": 1})).await.body;
-    assert_eq!(order(&answer["source_documents"]), ["library/evenings.md"]);
+    let answer = app.post("/chat", json!({"message": HOW_HOT, "top_k": 1})).await.body;
+    assert_eq!(order(&answer["source_documents"]), ["library/loaf.md"]);
 }
 
 #[tokio::test]
 async fn what_a_reranker_is_not_shown_follows_as_the_search_found_it() {
-    let search = json!({"query": HOW_LONG, "top_k": 3, "explain": true});
-    let found = keepers(&[("--rerank-candidates", "1")]).await.post("/search", search).await.body;
-    assert_eq!(order(&found["results"]), ["library/rules.md", "library/evenings.md", "library/bees.md"]);
+    let search = json!({"query": HOW_HOT, "top_k": 3, "explain": true});
+    let app = bakery(&[("--rerank-candidates", "1")]).await;
+    let found = app.post("/search", search).await.body;
+    assert_eq!(order(&found["results"]), ["library/mill.md", "library/loaf.md", "library/bees.md"]);
     let reranked = found["explain"].as_array().unwrap().iter().filter(|it| !it["reranked"].is_null()).count();
     assert_eq!(reranked, 1);
 }
