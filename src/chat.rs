@@ -27,7 +27,6 @@ use crate::llm::{self, Answerer};
 use crate::retrieval::{self, Retrieval, Retrieved};
 use crate::sessions::{Backend, Loaded, Reservation, Reserved, Saved, SessionKey, Sessions, Turn};
 use answer::Answer;
-use citations::CheckedCitations;
 use history::{History, HistoryWindow};
 
 /// How much longer than the model a turn may take. An idempotency key is held for both.
@@ -180,7 +179,8 @@ impl Inner {
             Explanation::of(&retrieved, candidates, prompt)
         });
         let answer = self.ask_model(question, events, &mut timings).await?;
-        let checked = check_citations(&answer, &mut retrieved).await;
+        let checking = answer::check_citations(&answer.text, &mut retrieved.sources, &self.retrieval);
+        let checked = Box::pin(checking).await;
 
         let question = request.question.as_str().to_owned();
         let mut turn = Turn::new(asked_at, question, Timestamp::now(), answer.text.clone(), retrieved.sources.clone());
@@ -296,15 +296,6 @@ impl Inner {
 enum Outcome {
     Answered(Box<ChatResponse>),
     Replayed(Box<Value>),
-}
-
-/// On a blocking thread: comparing every cited sentence with its source is work, and the more the longer the answer.
-async fn check_citations(answer: &Answer, retrieved: &mut Retrieved) -> CheckedCitations {
-    let (text, mut sources) = (answer.text.clone(), std::mem::take(&mut retrieved.sources));
-    let checking = tokio::task::spawn_blocking(move || (citations::check(&text, &mut sources), sources));
-    let (checked, sources) = checking.await.expect("the check does not panic");
-    retrieved.sources = sources;
-    checked
 }
 
 /// Runs `step` and notes the milliseconds it took.

@@ -129,6 +129,11 @@ impl Retrieval {
         self.reranker.as_ref()
     }
 
+    /// What questions are embedded with.
+    pub async fn embedder(&self) -> Result<Arc<Embedder>, Error> {
+        Ok(Arc::clone(&self.library.open().await.map_err(Error::Library)?.embedder))
+    }
+
     /// The passages for a message in the light of what was said before.
     pub async fn retrieve(&self, request: Request<'_>) -> Result<Retrieved, Error> {
         let Request { message, rewritten, earlier, wanted } = request;

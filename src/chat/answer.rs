@@ -5,8 +5,10 @@ use std::time::Duration;
 use futures::StreamExt;
 use tokio::time::Instant;
 
+use super::citations::{self, CheckedCitations};
 use crate::llm::{self, Answerer, Completion, ContextUse};
-use crate::retrieval::Retrieved;
+use crate::retrieval::{self, Retrieval, Retrieved};
+use crate::source_document::SourceDocument;
 use crate::text::marker_filter::MarkerFilter;
 
 /// What was answered.
@@ -69,4 +71,23 @@ impl Answer {
         }
         Err(llm::Error::Interrupted("the answer ended without its last event".into()))
     }
+}
+
+/// What an answer cites and whether it is so, by words and by meaning; sets `cited` of each source.
+pub async fn check_citations(text: &str, sources: &mut Vec<SourceDocument>, retrieval: &Retrieval) -> CheckedCitations {
+    let (text, mut checked_sources) = (text.to_owned(), std::mem::take(sources));
+    // Comparing every cited sentence with its source is work, and the more the longer the answer.
+    let checking = move || (citations::check(&text, &mut checked_sources), checked_sources);
+    let mut checked;
+    (checked, *sources) = tokio::task::spawn_blocking(checking).await.expect("the check does not panic");
+    if let Err(error) = compare_meanings(&mut checked, retrieval).await {
+        let cause = format!("{:#}", anyhow::Error::new(error));
+        tracing::warn!(error.cause = cause, "citations in other words than their source were not compared by meaning");
+    }
+    checked
+}
+
+async fn compare_meanings(checked: &mut CheckedCitations, retrieval: &Retrieval) -> Result<(), retrieval::Error> {
+    let embedder = retrieval.embedder().await?;
+    checked.compare_meanings(&embedder).await.map_err(retrieval::Error::Embedding)
 }

@@ -1,6 +1,7 @@
 //! Checking what an answer cites: which sentence, which part of which source supports it, and whether it really does.
 //! Deterministic, of the answer and its sources alone.
 
+mod meaning;
 mod support;
 
 use std::collections::BTreeSet;
@@ -10,10 +11,11 @@ use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use self::support::Verdict;
 use crate::source_document::SourceDocument;
 use crate::text::code_points::code_point_range;
 use crate::text::markers::{Marker, markers};
-use crate::text::passage::{UnitKind, units};
+use crate::text::passage::{UnitKind, shown, units};
 
 /// One cited sentence and the part of one source that supports it best.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +27,8 @@ pub struct Citation {
     pub sentence: [usize; 2],
     /// `[start, end]` in the source's `text`, in code points.
     pub quote: [usize; 2],
-    /// The quote contains the sentence's numbers, its quoted strings and most of its words, and its passage the names.
+    /// The quote contains the sentence's numbers and its quoted strings, and most of its words or its meaning; its passage
+    /// contains the names.
     pub verified: bool,
 }
 
@@ -38,13 +41,23 @@ pub struct CheckedCitations {
     pub unknown: usize,
     /// `[start, end]` of each sentence that cites nothing, in code points and in order.
     pub uncited: Vec<[usize; 2]>,
+    in_other_words: Vec<InOtherWords>,
+}
+
+/// A citation that is verified if the sentence means what its quote says.
+#[derive(Debug, PartialEq, Eq)]
+struct InOtherWords {
+    /// Position among the citations.
+    citation: usize,
+    sentence: String,
+    quote: String,
 }
 
 /// More than a person checks. Without a limit, an answer that repeats itself until the model is stopped would take minutes.
 const MOST_CITATIONS: usize = 200;
 
 /// Finds and checks the citations of `response`, and sets `cited` of each source. Of more than [`MOST_CITATIONS`] only
-/// the first are checked and listed.
+/// the first are checked and listed. [`CheckedCitations::compare_meanings`] goes on where words do not decide.
 ///
 /// Takes milliseconds for an ordinary answer and up to seconds for a monstrous one, so it belongs on a blocking thread.
 pub fn check(response: &str, sources: &mut [SourceDocument]) -> CheckedCitations {
@@ -68,12 +81,19 @@ pub fn check(response: &str, sources: &mut [SourceDocument]) -> CheckedCitations
             }
             let Some(sentence) = sentence.clone().filter(|sentence| seen.insert((sentence.start, n))) else { continue };
             let support = support::best(&response[sentence.clone()], source);
+            if support.verdict == Verdict::InOtherWords {
+                checked.in_other_words.push(InOtherWords {
+                    citation: checked.citations.len(),
+                    sentence: shown(&response[sentence.clone()]),
+                    quote: shown(&source.text[support.quote.clone()]),
+                });
+            }
             checked.citations.push(Citation {
                 n,
                 chunk_id: source.id,
                 sentence: code_point_range(response, &sentence),
                 quote: code_point_range(&source.text, &support.quote),
-                verified: support.verified,
+                verified: support.verdict == Verdict::Verified,
             });
         }
     }

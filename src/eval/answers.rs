@@ -11,8 +11,8 @@ use super::dataset::{Message, Question};
 use super::passages::{QUESTIONS_AT_ONCE, retrieve};
 use super::progress::Progress;
 use super::statistics::{area_under_curve, median};
+use crate::chat;
 use crate::chat::answer::Answer;
-use crate::chat::{self, citations};
 use crate::cli::{EvalHistory, EvalOptions};
 use crate::llm::{self, Answerer};
 use crate::retrieval::Retrieval;
@@ -119,7 +119,7 @@ async fn answer(
     let Answer { text, completion, .. } = Answer::read(answerer, asked, patience, drop).await?;
     let answer_ms = started.elapsed().as_secs_f64() * 1e3;
     let started = Instant::now();
-    let checked = citations::check(&text, &mut retrieved.sources);
+    let checked = chat::answer::check_citations(&text, &mut retrieved.sources, retrieval).await;
     let check_ms = started.elapsed().as_secs_f64() * 1e3;
     let kind = match question.answerable {
         _ if !related => Kind::Unrelated,

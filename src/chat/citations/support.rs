@@ -9,8 +9,8 @@ use crate::source_document::SourceDocument;
 use crate::text::passage::{Unit, shown, units};
 use crate::text::words::{content_stems, is_function_word, numbers, stem};
 
-/// Most of a sentence's words have to be in its quote. Less, and the quote is about something else; more, and no answer
-/// could put it in its own words.
+/// Most of a sentence's words have to be in its quote, or else its meaning: with fewer, it is about something else or in
+/// other words.
 const SUPPORTED_SHARE: f32 = 0.6;
 
 /// How much more of the sentence two units of the source must contain than one, to be quoted together.
@@ -20,7 +20,15 @@ const WORTH_A_SECOND_UNIT: f32 = 0.15;
 pub(super) struct Support {
     /// Bytes of the source.
     pub(super) quote: Range<usize>,
-    pub(super) verified: bool,
+    pub(super) verdict: Verdict,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Verified,
+    /// Names, numbers and quoted strings are there, and most other words are not: its meaning decides.
+    InOtherWords,
+    NotVerified,
 }
 
 /// The one or two neighbouring units of the source that contain most of the words of `sentence`.
@@ -29,7 +37,7 @@ pub(super) fn best(sentence: &str, passage: &SourceDocument) -> Support {
     let source = passage.text.as_str();
     let units = units(source);
     if let Some(same) = units.iter().find(|unit| shown(&source[unit.span.clone()]) == sentence) {
-        return Support { quote: same.span.clone(), verified: true };
+        return Support { quote: same.span.clone(), verdict: Verdict::Verified };
     }
     let claim = Claim::of(&sentence);
     let mut best: Option<(f32, Range<usize>)> = None;
@@ -41,8 +49,15 @@ pub(super) fn best(sentence: &str, passage: &SourceDocument) -> Support {
         }
     }
     let quote = best.map_or(0..source.len(), |(_, quote)| quote);
-    let verified = claim.is_supported_by(&shown(&source[quote.clone()])) && claim.names_occur_in(passage);
-    Support { verified, quote }
+    let quoted = shown(&source[quote.clone()]);
+    let verdict = if !claim.facts_occur_in(&quoted) || !claim.names_occur_in(passage) {
+        Verdict::NotVerified
+    } else if claim.share_in(&quoted) >= SUPPORTED_SHARE {
+        Verdict::Verified
+    } else {
+        Verdict::InOtherWords
+    };
+    Support { quote, verdict }
 }
 
 /// Every unit, and every two neighbours.
@@ -88,11 +103,11 @@ impl Claim {
         self.names.iter().all(|name| said.contains(name))
     }
 
-    fn is_supported_by(&self, quote: &str) -> bool {
+    /// Numbers and quoted strings.
+    fn facts_occur_in(&self, quote: &str) -> bool {
         let numbers = numbers(quote);
         let lower = quote.to_lowercase();
-        self.share_in(quote) >= SUPPORTED_SHARE
-            && self.numbers.iter().all(|number| numbers.contains(number))
+        self.numbers.iter().all(|number| numbers.contains(number))
             && self.quoted.iter().all(|quoted| lower.contains(quoted))
     }
 }

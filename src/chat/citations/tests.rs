@@ -7,23 +7,25 @@ const SESSIONS: &str =
     "会话保存一小时。每次提问都会续期。\n\n| flag | default |\n|---|---|\n| `--session-ttl` | 3600 |";
 
 fn sources() -> Vec<SourceDocument> {
-    [(1, LEARNING), (2, SESSIONS)]
-        .map(|(n, text)| SourceDocument {
-            n,
-            id: Uuid::from_u128(n as u128),
-            document_id: Uuid::nil(),
-            title: "A primer".to_owned(),
-            source: "data/primer.md".to_owned(),
-            page: None,
-            heading: None,
-            start: 0,
-            end: text.chars().count(),
-            text: text.to_owned(),
-            text_truncated: false,
-            score: 0.5,
-            cited: true,
-        })
-        .into()
+    vec![source(1, LEARNING), source(2, SESSIONS)]
+}
+
+pub(super) fn source(n: usize, text: &str) -> SourceDocument {
+    SourceDocument {
+        n,
+        id: Uuid::from_u128(n as u128),
+        document_id: Uuid::nil(),
+        title: "A primer".to_owned(),
+        source: "data/primer.md".to_owned(),
+        page: None,
+        heading: None,
+        start: 0,
+        end: text.chars().count(),
+        text: text.to_owned(),
+        text_truncated: false,
+        score: 0.5,
+        cited: true,
+    }
 }
 
 /// Number, sentence, quote and verdict of each citation.
