@@ -42,6 +42,7 @@ async fn passages_are_in_the_order_of_a_reranker_of_either_kind() {
         assert_eq!(answer["reranked"], true);
         assert!(answer["timings_ms"]["rerank"].as_f64().unwrap() > 0.0);
         let candidates = answer["explain"]["candidates"].as_array().unwrap();
+        assert_eq!(candidates.iter().filter(|it| it["reranked"].is_object()).count(), 3);
         let first = candidates.iter().find(|it| it["reranked"]["rank"] == 1).unwrap();
         assert_eq!(first["chunk_id"], answer["source_documents"][0]["id"]);
 

@@ -15,6 +15,11 @@ const MOST_COMPARED: usize = 32;
 const LONGEST_BYTES: usize = 2000;
 
 impl CheckedCitations {
+    /// Whether there is anything that words alone could not decide.
+    pub fn leaves_meanings_open(&self) -> bool {
+        !self.in_other_words.is_empty()
+    }
+
     /// Verifies what words alone could not. The built-in embedder only: of another model, nobody knows which cosine is
     /// high.
     pub async fn compare_meanings(&mut self, embedder: &Embedder) -> Result<(), embedding::Error> {
