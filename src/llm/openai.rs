@@ -2,10 +2,11 @@
 //!
 //! One attempt ends with the first piece of the answer: until then nothing was shown and everything can be tried again
 //! ([`retries`]); after it, a failure is an error. The HTTP exchange is in [`transport`], the reading of the streamed
-//! chunks in [`completion`].
+//! chunks in [`events`] and [`completion`]. `async-openai` gives the types of the wire; its client would read each answer
+//! in a task of its own and hand it on through a channel.
 
 mod completion;
-mod event_bytes;
+mod events;
 mod options;
 mod retries;
 mod transport;
@@ -13,16 +14,14 @@ mod transport;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_openai::Client;
 use async_openai::types::chat::{
     ChatCompletionRequestMessage, ChatCompletionRequestSystemMessage, ChatCompletionRequestUserMessage,
     ChatCompletionStreamOptions, CreateChatCompletionRequest,
 };
-use footnote_knowledge::embedding::OpenAiEndpoint;
 use futures::{StreamExt, stream};
 use tokio::time::Instant;
 
-use completion::{Chunk, StreamedCompletion};
+use completion::StreamedCompletion;
 use options::endpoint;
 pub use options::{InvalidOptions, OpenAiChatOptions, Retries, Timeouts};
 use transport::Transport;
@@ -39,7 +38,6 @@ const LONGEST_CHECK: Duration = Duration::from_secs(10);
 /// Built once: its clones share the connections.
 #[derive(Debug, Clone)]
 pub struct OpenAiChat {
-    client: Client<OpenAiEndpoint>,
     transport: Transport,
     model: String,
     prompt: PromptTemplates,
@@ -58,8 +56,7 @@ impl OpenAiChat {
         }
         let endpoint = endpoint(&base_url, api_key.as_ref())?;
         let transport = Transport::new(endpoint, proxy.as_ref(), timeouts.connect)?;
-        let client = transport.client();
-        Ok(Self { client, transport, model, prompt, budget, timeouts, retries, last_answer: Arc::default() })
+        Ok(Self { transport, model, prompt, budget, timeouts, retries, last_answer: Arc::default() })
     }
 
     pub fn model(&self) -> &str {
@@ -141,10 +138,9 @@ impl OpenAiChat {
         deadline: Instant,
     ) -> Result<StreamedCompletion, Error> {
         let asked = Instant::now();
-        let chat = self.client.chat();
-        let response = tokio::time::timeout_at(deadline, chat.create_stream_byot::<_, Chunk>(request)).await;
-        let chunks = response.map_err(|_| Error::Timeout { silence: asked.elapsed() })?.map_err(transport::error)?;
-        Ok(StreamedCompletion::new(chunks, self.timeouts.between_tokens, deadline))
+        let asking = tokio::time::timeout_at(deadline, self.transport.ask(request));
+        let events = asking.await.map_err(|_| Error::Timeout { silence: asked.elapsed() })??;
+        Ok(StreamedCompletion::new(events, self.timeouts.between_tokens, deadline))
     }
 
     fn request(&self, prompt: Prompt) -> CreateChatCompletionRequest {

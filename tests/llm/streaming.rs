@@ -188,3 +188,17 @@ async fn connections_are_reused() {
     }
     assert_eq!(server.connections(), 1);
 }
+
+/// A connection is used again only once its response has ended, which a server may write after `[DONE]`.
+#[tokio::test]
+async fn a_connection_is_reused_when_its_response_ends_after_its_last_event() {
+    let server = ModelServer::start();
+    server.always(|| Reply::EndLate("Hello. [1]".to_owned()));
+    let client = client(&server);
+    for _ in 0..3 {
+        ask(&client).await.unwrap();
+        // As a reader of the answer takes.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    assert_eq!(server.connections(), 1);
+}

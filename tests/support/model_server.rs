@@ -29,6 +29,8 @@ pub(crate) enum Reply {
     Answer(String),
     /// Like `Answer`, but with the words as the test sends them; the answer ends when the sender is dropped.
     Live(mpsc::UnboundedReceiver<String>),
+    /// Like `Answer`, but the response ends a while after its last event.
+    EndLate(String),
     /// Accepts the request and says nothing.
     Stall,
     /// Streams the text, then nothing more.
@@ -105,6 +107,9 @@ struct Shared {
 
 /// Longer than anything here takes on a busy machine, and short enough to notice a hang.
 const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Later than a client that does not wait for the end of a response is done with it.
+const LATE: Duration = Duration::from_millis(100);
 
 impl ModelServer {
     /// Answers `Hello. [1]` until told otherwise.
@@ -221,6 +226,10 @@ async fn complete(
     let pieces: BoxStream<'static, Result<Bytes, std::io::Error>> = match reply {
         Reply::Answer(text) => whole(stream::iter(words(&text)), usage),
         Reply::Live(words) => whole(tokio_stream::wrappers::UnboundedReceiverStream::new(words), usage),
+        Reply::EndLate(text) => {
+            let end = stream::once(tokio::time::sleep(LATE)).filter_map(|()| std::future::ready(None));
+            whole(stream::iter(words(&text)), usage).chain(end).boxed()
+        }
         Reply::Stall => std::future::pending().await,
         Reply::StallAfter(text) => deltas(stream::iter(words(&text))).chain(stream::pending()).boxed(),
         Reply::CutAfter(text) => {

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use async_openai::types::stream::StreamResponse;
 use footnote_knowledge::openai_endpoint::Refusal;
 use futures::StreamExt;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio::time::Instant;
 
-use super::transport;
+use super::events::Events;
 use crate::llm::{Completion, Error, Event, Finish, Usage, abstention};
 
 /// More than any model writes; a server that never stops must not fill the memory.
@@ -21,11 +20,21 @@ const PATIENCE_FOR_USAGE: Duration = Duration::from_secs(1);
 /// One `data:` of the stream. Every field is optional and unknown ones are ignored: servers omit `usage`, send it in
 /// each chunk or alone, put `reasoning_content` beside `content`, and invent reasons to finish.
 #[derive(Debug, Deserialize)]
-pub(super) struct Chunk {
+struct Chunk {
     choices: Option<Vec<Choice>>,
     usage: Option<ChunkUsage>,
     /// Sent instead of choices when the model fails after the response has begun.
     error: Option<serde_json::Value>,
+}
+
+impl Chunk {
+    fn parse(data: &str) -> Result<Self, Error> {
+        serde_json::from_str(data).map_err(|error| {
+            // The parser's own words quote the conversation, and would be in the log.
+            let place = format!("not a chunk: {:?} error at column {}", error.classify(), error.column());
+            Error::InvalidResponse(place.into())
+        })
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -55,7 +64,7 @@ struct ChunkUsage {
 }
 
 pub(super) struct StreamedCompletion {
-    chunks: StreamResponse<Chunk>,
+    events: Events,
     between_tokens: Duration,
     deadline: Instant,
     answer: String,
@@ -66,9 +75,9 @@ pub(super) struct StreamedCompletion {
 }
 
 impl StreamedCompletion {
-    pub(super) fn new(chunks: StreamResponse<Chunk>, between_tokens: Duration, deadline: Instant) -> Self {
+    pub(super) fn new(events: Events, between_tokens: Duration, deadline: Instant) -> Self {
         Self {
-            chunks,
+            events,
             between_tokens,
             deadline,
             answer: String::new(),
@@ -109,11 +118,11 @@ impl StreamedCompletion {
             None if self.answer.is_empty() => self.deadline,
             None => waiting_since + self.between_tokens,
         };
-        tokio::time::timeout_at(next_by.min(self.deadline), self.chunks.next())
+        tokio::time::timeout_at(next_by.min(self.deadline), self.events.next())
             .await
             .map_err(|_| Error::Timeout { silence: waiting_since.elapsed() })?
+            .map(|data| Chunk::parse(&data?))
             .transpose()
-            .map_err(transport::error)
     }
 
     /// The text of a chunk; counts and the reason to finish are kept.

@@ -1,18 +1,63 @@
-//! The bytes of an event stream, made safe for the parser of `async-openai`: it keeps a line in memory until its end,
-//! however far that is, and does not survive a byte order mark.
+//! The events of a streamed response, read from its bytes.
+//!
+//! The bytes are made safe for the parser first: it keeps a line in memory until its end, however far that is, and does
+//! not survive a byte order mark.
+
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use futures::{Stream, StreamExt, future};
+use eventsource_stream::{Event, EventStreamError, Eventsource};
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt, future, stream};
+use reqwest::Response;
+
+use crate::llm::Error;
+
+/// The `data` of each event.
+pub(super) type Events = BoxStream<'static, Result<String, Error>>;
+
+/// Says that no more events come.
+const LAST: &str = "[DONE]";
+
+/// How long after its last event the end of a response is waited for: its connection is used again only when it has
+/// come. Most servers write it at once; a later one is waited for by nobody but a task.
+const USUAL_END: Duration = Duration::from_millis(2);
+const LATEST_END: Duration = Duration::from_secs(1);
 
 /// As much as a whole answer may have: what has no line break within it is a download and no event stream.
 const LONGEST_LINE_BYTES: usize = 1 << 20;
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
+pub(super) fn events(response: Response) -> Events {
+    let received = readable(response.bytes_stream()).eventsource().boxed();
+    let events = stream::unfold(received, async |mut received| match received.next().await? {
+        Ok(event) if event.data == LAST => {
+            let mut end = received.for_each(|_| future::ready(()));
+            if tokio::time::timeout(USUAL_END, &mut end).await.is_err() {
+                tokio::spawn(tokio::time::timeout(LATEST_END, end));
+            }
+            None
+        }
+        event => Some((event, received)),
+    });
+    events.filter_map(|event| future::ready(data(event).transpose())).boxed()
+}
+
+/// What was received is text of the conversation, and what a parser says of it quotes it: both stay out of the error, and
+/// so of the log.
+fn data(event: Result<Event, EventStreamError<reqwest::Error>>) -> Result<Option<String>, Error> {
+    match event {
+        Ok(event) => Ok((event.event != "keepalive").then_some(event.data)),
+        Err(EventStreamError::Transport(cause)) => Err(Error::Interrupted(cause.into())),
+        Err(EventStreamError::Utf8(_) | EventStreamError::Parser(_)) => {
+            Err(Error::InvalidResponse("not an event stream".into()))
+        }
+    }
+}
+
 /// The same bytes without a byte order mark; they end where a line does not.
-pub(super) fn readable<Failure>(
-    bytes: impl Stream<Item = Result<Bytes, Failure>>,
-) -> impl Stream<Item = Result<Bytes, Failure>> {
+fn readable<Failure>(bytes: impl Stream<Item = Result<Bytes, Failure>>) -> impl Stream<Item = Result<Bytes, Failure>> {
     bytes.scan(Reading { mark_left: BYTE_ORDER_MARK, line_bytes: 0 }, |reading, bytes| {
         future::ready(match bytes {
             Ok(bytes) => reading.pass(bytes).map(Ok),
@@ -50,7 +95,7 @@ impl Reading {
 mod tests {
     use std::convert::Infallible;
 
-    use futures::{FutureExt, stream};
+    use futures::FutureExt;
 
     use super::*;
 
