@@ -4,7 +4,9 @@
 //!     cargo bench --bench chat                          # everything embedded
 //!     cargo bench --bench chat -- --redis               # sessions in a redis-server that it starts
 //!     QDRANT_URL=http://127.0.0.1:6334 cargo bench --bench chat -- --redis
+//!     QDRANT_URL=http://127.0.0.1:6334 cargo bench --bench chat -- --redis --langchain python3
 //!
+//! The last compares it, in turns, with the application of `benches/langchain`, whose requirements that Python has.
 //! The load comes from this process, on the same cores.
 #![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
@@ -13,6 +15,7 @@ mod model_server;
 #[path = "../tests/support/redis_server.rs"]
 mod redis_server;
 
+use std::fmt;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -22,11 +25,15 @@ use model_server::{ModelServer, Reply};
 use redis_server::RedisServer;
 use reqwest::Client;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 const FOOTNOTE: &str = env!("CARGO_BIN_EXE_footnote");
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data");
+const LANGCHAIN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/langchain");
 const LOAD_TIME: Duration = Duration::from_secs(8);
 const OPEN_STREAMS: usize = 1000;
+/// Of the comparison, in turns, since the speed of a shared machine changes by the minute.
+const ROUNDS: usize = 3;
 
 struct Server {
     process: Child,
@@ -52,6 +59,22 @@ impl Server {
         Self { process, url, _folder: folder }
     }
 
+    /// The application of `benches/langchain`.
+    async fn start_langchain(python: &str, redis: &RedisServer, model: &ModelServer) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut command = Command::new(python);
+        command.args(["-m", "uvicorn", "--app-dir", LANGCHAIN, "--log-level", "warning", "--port", &port.to_string()]);
+        command.arg("app:app").current_dir(folder.path());
+        command.env("REDIS_URL", redis.url()).env("OPENAI_BASE_URL", model.base_url()).env("DATA", DATA);
+        let server =
+            Self { process: command.spawn().unwrap(), url: format!("http://127.0.0.1:{port}"), _folder: folder };
+        while reqwest::get(format!("{}/openapi.json", server.url)).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        server
+    }
+
     /// Resident memory in MiB.
     fn memory(&self) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
@@ -69,19 +92,21 @@ impl Drop for Server {
 
 #[tokio::main]
 async fn main() {
-    let with_redis = std::env::args().any(|argument| argument == "--redis");
+    let arguments: Vec<String> = std::env::args().collect();
+    let with_redis = arguments.iter().any(|argument| argument == "--redis");
+    let python = arguments.iter().skip_while(|argument| *argument != "--langchain").nth(1);
     let folder = tempfile::tempdir().unwrap();
     let model = ModelServer::start();
     model.always(|| Reply::answer("Machine learning is programs that learn from data [1]."));
     let redis = if with_redis { Some(RedisServer::start()) } else { None };
 
-    let mut arguments = vec!["--data-dir".to_owned(), folder.path().display().to_string()];
+    let mut options = vec!["--data-dir".to_owned(), folder.path().display().to_string()];
     if let Some(redis) = &redis {
-        arguments.extend(["--redis-url".to_owned(), redis.url()]);
+        options.extend(["--redis-url".to_owned(), redis.url()]);
     }
     let remote =
         ["--openai-base-url".to_owned(), model.base_url().to_owned(), "--chat-model".to_owned(), "scripted".to_owned()];
-    let with_model: Vec<String> = arguments.iter().cloned().chain(remote).collect();
+    let with_model: Vec<String> = options.into_iter().chain(remote).collect();
 
     let mut ingesting = with_model.clone();
     ingesting.extend(["--ingest".to_owned(), DATA.to_owned()]);
@@ -96,11 +121,29 @@ async fn main() {
     ask(&client, &server.url, "warm-up").await;
     println!("memory idle, after one answer: {:.0} MiB", server.memory());
     for clients in [1, 8, 32] {
-        load(&server, clients).await;
+        println!("{clients:>2} clients: {}", load(&server, clients).await);
     }
     println!("memory after the load: {:.0} MiB", server.memory());
     first_delta(&server, &model).await;
+    if let Some(python) = python {
+        let redis = redis.as_ref().expect("--langchain needs --redis");
+        beside_langchain(&server, python, redis, &model).await;
+    }
     open_streams(&server, &model).await;
+}
+
+async fn beside_langchain(server: &Server, python: &str, redis: &RedisServer, model: &ModelServer) {
+    let started = Instant::now();
+    let langchain = Server::start_langchain(python, redis, model).await;
+    println!("FastAPI + LangChain: {:.1} s to start and ingest", started.elapsed().as_secs_f64());
+    for clients in [1, 32] {
+        for _ in 0..ROUNDS {
+            let (own, other) = (load(server, clients).await, load(&langchain, clients).await);
+            let ratio = own.per_second / other.per_second;
+            println!("{clients:>2} clients: {own}; FastAPI + LangChain: {other}; ratio {ratio:.1}");
+        }
+    }
+    println!("FastAPI + LangChain: {:.0} MiB", langchain.memory());
 }
 
 async fn wait_until_ready(url: &str) {
@@ -135,12 +178,28 @@ async fn ask(client: &Client, url: &str, user_id: &str) {
     assert!(status.is_success() && body["session_persisted"] == true, "{body}");
 }
 
-async fn load(server: &Server, clients: usize) {
-    let until = Instant::now() + LOAD_TIME;
-    let asking = (0..clients).map(|number| {
+/// What one load met.
+struct Load {
+    per_second: f64,
+    p50: Duration,
+    p99: Duration,
+}
+
+impl fmt::Display for Load {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (p50, p99) = (milliseconds(self.p50), milliseconds(self.p99));
+        write!(formatter, "{:>6.0} requests/s, p50 {p50:.2} ms, p99 {p99:.2} ms", self.per_second)
+    }
+}
+
+/// Each client has a conversation of its own, and a new one in each load.
+async fn load(server: &Server, clients: usize) -> Load {
+    let started = Instant::now();
+    let until = started + LOAD_TIME;
+    let asking = (0..clients).map(|_| {
         let url = server.url.clone();
         tokio::spawn(async move {
-            let (client, user) = (Client::new(), format!("client-{number}"));
+            let (client, user) = (Client::new(), Uuid::new_v4().to_string());
             let mut taken = Vec::new();
             while Instant::now() < until {
                 let started = Instant::now();
@@ -150,16 +209,14 @@ async fn load(server: &Server, clients: usize) {
             taken
         })
     });
-    let started = Instant::now();
     let results = futures::future::join_all(asking).await;
     let elapsed = started.elapsed().as_secs_f64();
     let mut taken: Vec<Duration> = results.into_iter().flat_map(Result::unwrap).collect();
-    println!(
-        "{clients:>2} clients: {:>6.0} requests/s, p50 {:.2} ms, p99 {:.2} ms",
-        taken.len() as f64 / elapsed,
-        milliseconds(percentile(&mut taken, 0.5)),
-        milliseconds(percentile(&mut taken, 0.99)),
-    );
+    Load {
+        per_second: taken.len() as f64 / elapsed,
+        p50: percentile(&mut taken, 0.5),
+        p99: percentile(&mut taken, 0.99),
+    }
 }
 
 /// From the moment the model's first word is sent to the moment the client has it.
