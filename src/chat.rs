@@ -13,9 +13,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use footnote_knowledge::collection::SearchMode;
+use futures::channel::mpsc;
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::sync::mpsc::{self, error::SendError};
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, error_span, info_span};
 
@@ -23,11 +23,11 @@ pub use explanation::Explanation;
 pub use request::{InvalidQuestion, InvalidTopK, Question, TopK, TurnRequest};
 pub use response::{ChatResponse, Timings, TurnEvent};
 
-use crate::llm::{self, Answerer};
+use crate::llm::{self, Answerer, ContextUse};
 use crate::retrieval::{self, Retrieval, Retrieved};
 use crate::sessions::{Backend, Loaded, Reservation, Reserved, Saved, SessionKey, Sessions, Turn};
 use answer::Answer;
-use history::{History, HistoryWindow};
+use history::{History, HistoryUse, HistoryWindow};
 
 /// How much longer than the model a turn may take. An idempotency key is held for both.
 const BESIDE_THE_MODEL: Duration = Duration::from_secs(60);
@@ -77,8 +77,9 @@ impl Chat {
 
     /// Begins a turn and returns what is heard of it. The turn is finished and saved even if nobody listens any more.
     pub fn begin(&self, request: TurnRequest) -> mpsc::UnboundedReceiver<TurnEvent> {
-        // Unbounded, since a slow listener must not hold up the save; what it can hold is one answer.
-        let (events, heard) = mpsc::unbounded_channel();
+        // Unbounded, since a slow listener must not hold up the save; what it can hold is one answer. Tokio's takes 3 KB
+        // while it is empty, which it is while a model answers.
+        let (events, heard) = mpsc::unbounded();
         let chat = Arc::clone(&self.0);
         // Like the request's: of the highest level, so that a task of its own does not lose the request's id.
         let span = error_span!("turn");
@@ -99,7 +100,9 @@ impl Chat {
                     }
                 };
                 // Nobody listening is no failure of a turn that was saved. Of one that was not, only the log can tell.
-                if let Err(SendError(TurnEvent::Failed(error))) = events.send(last) {
+                if let Err(unheard) = events.unbounded_send(last)
+                    && let TurnEvent::Failed(error) = unheard.into_inner()
+                {
                     let cause = format!("{:#}", anyhow::Error::new(error));
                     tracing::warn!(error.cause = cause, "a turn failed after its client had gone, and is not saved");
                 }
@@ -149,7 +152,7 @@ impl Inner {
         }
     }
 
-    /// The flow of one turn. A turn that fails at any step before the last leaves no trace in the session.
+    /// The flow of one turn. A turn that fails at any step before it is saved leaves no trace in the session.
     ///
     /// The steps are boxed: a turn waits for its model most of the time, and should not be as large then as its largest
     /// step.
@@ -171,7 +174,7 @@ impl Inner {
             answer::question(&self.answerer, request.question.as_str(), shown, &mut retrieved).await?;
         history.used.leave_out(context.map_or(0, |context| context.messages_dropped));
         let user_id = request.session.id().to_owned();
-        let _ = events.send(TurnEvent::Sources { user_id, source_documents: retrieved.sources.clone() });
+        let _ = events.unbounded_send(TurnEvent::Sources { user_id, source_documents: retrieved.sources.clone() });
         // Hundreds of them, which nobody needs while a model answers.
         let candidates = std::mem::take(&mut retrieved.considered);
         let explanation = request.explain.then(|| {
@@ -179,12 +182,26 @@ impl Inner {
             Explanation::of(&retrieved, candidates, prompt)
         });
         let answer = self.ask_model(question, events, &mut timings).await?;
-        let checking = answer::check_citations(&answer.text, &mut retrieved.sources, &self.retrieval);
-        let checked = Box::pin(checking).await;
+        let answered = Answered { asked_at, session, history: history.used, retrieved, context, answer, timings };
+        let mut response = Box::pin(self.finish_turn(request, reserved, answered)).await;
+        // Not with the stored answer: it is about this run, and many times as long.
+        response.explain = explanation;
+        Ok(response)
+    }
+
+    /// Checks the answer's citations and saves the turn.
+    async fn finish_turn(
+        &self,
+        request: &TurnRequest,
+        reserved: Option<&Reserved>,
+        answered: Answered,
+    ) -> Box<ChatResponse> {
+        let Answered { asked_at, session, history, mut retrieved, context, answer, timings } = answered;
+        let checked = answer::check_citations(&answer.text, &mut retrieved.sources, &self.retrieval).await;
 
         let question = request.question.as_str().to_owned();
         let mut turn = Turn::new(asked_at, question, Timestamp::now(), answer.text.clone(), retrieved.sources.clone());
-        let mut response = ChatResponse {
+        let mut response = Box::new(ChatResponse {
             response: answer.text,
             source_documents: retrieved.sources,
             user_id: request.session.id().to_owned(),
@@ -201,21 +218,19 @@ impl Inner {
             uncited: if answer.completion.abstained { Vec::new() } else { checked.uncited },
             removed_markers: answer.removed_markers,
             reranked: self.retrieval.reranker().map(|_| retrieved.reranked),
-            history: history.used,
+            history,
             context,
             usage: answer.completion.usage,
             timings_ms: timings,
             explain: None,
-        };
+        });
         turn.stored_answer = reserved.map(|reserved| reserved.answer(response.to_stored(turn.sources())));
 
         let saved = self.save_turn(&request.session, &session, turn, &mut response.timings_ms).await;
         response.conversation_length = saved.conversation_length;
         response.session_persisted = saved.persisted;
         response.backend = saved.backend;
-        // Not with the stored answer: it is about this run, and many times as long.
-        response.explain = explanation;
-        Ok(Box::new(response))
+        response
     }
 
     async fn load_session(&self, session: &SessionKey, timings: &mut Timings) -> Loaded {
@@ -280,7 +295,7 @@ impl Inner {
         timings: &mut Timings,
     ) -> Result<Answer, llm::Error> {
         let tell = |piece| {
-            let _ = events.send(TurnEvent::Delta(piece));
+            let _ = events.unbounded_send(TurnEvent::Delta(piece));
         };
         let reading = Answer::read(&self.answerer, question, self.options.model_timeout, tell);
         timed(&mut timings.llm, reading).instrument(info_span!("llm")).await
@@ -290,6 +305,17 @@ impl Inner {
         let appending = Box::pin(self.sessions.append(key, session.seen, turn));
         timed(&mut timings.save, appending).instrument(info_span!("save")).await
     }
+}
+
+/// What a turn has come to with the model's last word.
+struct Answered {
+    asked_at: Timestamp,
+    session: Loaded,
+    history: HistoryUse,
+    retrieved: Retrieved,
+    context: Option<ContextUse>,
+    answer: Answer,
+    timings: Timings,
 }
 
 /// How a request was answered.

@@ -9,11 +9,10 @@ use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use footnote_knowledge::collection::Filter;
+use futures::channel::mpsc::UnboundedReceiver;
 use futures::{Stream, StreamExt};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::sync::mpsc::UnboundedReceiver;
-use tokio_stream::wrappers::UnboundedReceiverStream;
 use uuid::Uuid;
 
 use super::body::{JsonBody, JsonObject};
@@ -113,7 +112,7 @@ fn accepts_events(headers: &HeaderMap) -> bool {
 
 /// The whole answer at once.
 async fn answer(mut events: UnboundedReceiver<TurnEvent>) -> Result<Response, ApiError> {
-    while let Some(event) = events.recv().await {
+    while let Some(event) = events.next().await {
         match event {
             TurnEvent::Sources { .. } | TurnEvent::Delta(_) => {}
             TurnEvent::Done(response) => return Ok(Json(response).into_response()),
@@ -139,7 +138,7 @@ async fn stream(
     observed: ObservedRequest,
     longest_silence: Duration,
 ) -> Result<Response, ApiError> {
-    let first = match events.recv().await {
+    let first = match events.next().await {
         Some(TurnEvent::Failed(error)) => return Err(error.into()),
         Some(TurnEvent::Replayed(response)) => {
             let frames = futures::stream::iter(replayed_frames(&response).map(Ok::<_, Infallible>));
@@ -159,10 +158,8 @@ fn frames(
     observed: ObservedRequest,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
     // A turn whose task died says nothing more; the stream must still end with an `error`.
-    let events = futures::stream::once(async { first })
-        .chain(UnboundedReceiverStream::new(rest))
-        .map(Some)
-        .chain(futures::stream::once(async { None }));
+    let events =
+        futures::stream::once(async { first }).chain(rest).map(Some).chain(futures::stream::once(async { None }));
     events
         .scan(false, move |ended, event| {
             let frame = match event {

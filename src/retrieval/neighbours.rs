@@ -37,6 +37,8 @@ fn join(passage: &mut Hit, other: Hit) {
     if let Some(common) = in_common(chunk.heading.as_deref(), other.heading.as_deref()) {
         chunk.heading = Some(common);
     }
+    // Kept for as long as a model answers.
+    chunk.text.reserve_exact(other.text.len());
     if chunk.end == other.start {
         chunk.text.push_str(&other.text);
         chunk.end = other.end;

@@ -225,7 +225,7 @@ async fn complete(
     let reply = next.unwrap_or_else(|| shared.always.lock().expect("no panic while held")());
     let pieces: BoxStream<'static, Result<Bytes, std::io::Error>> = match reply {
         Reply::Answer(text) => whole(stream::iter(words(&text)), usage),
-        Reply::Live(words) => whole(tokio_stream::wrappers::UnboundedReceiverStream::new(words), usage),
+        Reply::Live(mut words) => whole(stream::poll_fn(move |context| words.poll_recv(context)), usage),
         Reply::EndLate(text) => {
             let end = stream::once(tokio::time::sleep(LATE)).filter_map(|()| std::future::ready(None));
             whole(stream::iter(words(&text)), usage).chain(end).boxed()
