@@ -20,10 +20,9 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
 use model_server::{ModelServer, Reply};
 use redis_server::RedisServer;
-use reqwest::Client;
+use reqwest::{Client, Response};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -34,6 +33,8 @@ const LOAD_TIME: Duration = Duration::from_secs(8);
 const OPEN_STREAMS: usize = 1000;
 /// Of the comparison, in turns, since the speed of a shared machine changes by the minute.
 const ROUNDS: usize = 3;
+/// Of a conversation under load: an application that reads all of a long one would be measured by that.
+const TURNS: usize = 10;
 
 struct Server {
     process: Child,
@@ -59,14 +60,14 @@ impl Server {
         Self { process, url, _folder: folder }
     }
 
-    /// The application of `benches/langchain`.
+    /// One process of the application of `benches/langchain`, whose collection is there.
     async fn start_langchain(python: &str, redis: &RedisServer, model: &ModelServer) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = Command::new(python);
         command.args(["-m", "uvicorn", "--app-dir", LANGCHAIN, "--log-level", "warning", "--port", &port.to_string()]);
         command.arg("app:app").current_dir(folder.path());
-        command.env("REDIS_URL", redis.url()).env("OPENAI_BASE_URL", model.base_url()).env("DATA", DATA);
+        command.env("REDIS_URL", redis.url()).env("OPENAI_BASE_URL", model.base_url());
         let server =
             Self { process: command.spawn().unwrap(), url: format!("http://127.0.0.1:{port}"), _folder: folder };
         while reqwest::get(format!("{}/openapi.json", server.url)).await.is_err() {
@@ -121,29 +122,41 @@ async fn main() {
     ask(&client, &server.url, "warm-up").await;
     println!("memory idle, after one answer: {:.0} MiB", server.memory());
     for clients in [1, 8, 32] {
-        println!("{clients:>2} clients: {}", load(&server, clients).await);
+        println!("{clients:>2} clients: {}", load(std::slice::from_ref(&server), clients).await);
     }
     println!("memory after the load: {:.0} MiB", server.memory());
     first_delta(&server, &model).await;
+    open_streams(&server, &model).await;
     if let Some(python) = python {
         let redis = redis.as_ref().expect("--langchain needs --redis");
-        beside_langchain(&server, python, redis, &model).await;
+        beside_langchain(server, python, redis, &model).await;
     }
-    open_streams(&server, &model).await;
 }
 
-async fn beside_langchain(server: &Server, python: &str, redis: &RedisServer, model: &ModelServer) {
-    let started = Instant::now();
-    let langchain = Server::start_langchain(python, redis, model).await;
-    println!("FastAPI + LangChain: {:.1} s to start and ingest", started.elapsed().as_secs_f64());
-    for clients in [1, 32] {
-        for _ in 0..ROUNDS {
-            let (own, other) = (load(server, clients).await, load(&langchain, clients).await);
-            let ratio = own.per_second / other.per_second;
-            println!("{clients:>2} clients: {own}; FastAPI + LangChain: {other}; ratio {ratio:.1}");
+/// In one process, and in one for each core, which is what it takes to use both.
+async fn beside_langchain(server: Server, python: &str, redis: &RedisServer, model: &ModelServer) {
+    let ingested = Command::new(python).arg(format!("{LANGCHAIN}/app.py")).env("DATA", DATA).status().unwrap();
+    assert!(ingested.success());
+    let own = [server];
+    let mut processes = Vec::new();
+    for _ in 0..2 {
+        let started = Instant::now();
+        let process = Server::start_langchain(python, redis, model).await;
+        ask(&Client::new(), &process.url, "warm-up").await;
+        println!("FastAPI + LangChain: {:.1} s to the first answer", started.elapsed().as_secs_f64());
+        processes.push(process);
+        let count = processes.len();
+        for clients in [1, 32] {
+            for _ in 0..ROUNDS {
+                let (footnote, langchain) = (load(&own, clients).await, load(&processes, clients).await);
+                let ratio = footnote.per_second / langchain.per_second;
+                println!(
+                    "{clients:>2} clients: {footnote}; {count} × FastAPI + LangChain: {langchain}; ratio {ratio:.1}"
+                );
+            }
         }
     }
-    println!("FastAPI + LangChain: {:.0} MiB", langchain.memory());
+    println!("FastAPI + LangChain, a process: {:.0} MiB", processes[0].memory());
 }
 
 async fn wait_until_ready(url: &str) {
@@ -192,16 +205,20 @@ impl fmt::Display for Load {
     }
 }
 
-/// Each client has a conversation of its own, and a new one in each load.
-async fn load(server: &Server, clients: usize) -> Load {
+/// Each client has conversations of its own, one after the other.
+async fn load(servers: &[Server], clients: usize) -> Load {
     let started = Instant::now();
     let until = started + LOAD_TIME;
-    let asking = (0..clients).map(|_| {
-        let url = server.url.clone();
+    let asking = (0..clients).map(|number| {
+        let url = servers[number % servers.len()].url.clone();
         tokio::spawn(async move {
-            let (client, user) = (Client::new(), Uuid::new_v4().to_string());
+            let client = Client::new();
             let mut taken = Vec::new();
+            let mut user = String::new();
             while Instant::now() < until {
+                if taken.len().is_multiple_of(TURNS) {
+                    user = Uuid::new_v4().to_string();
+                }
                 let started = Instant::now();
                 ask(&client, &url, &user).await;
                 taken.push(started.elapsed());
@@ -227,19 +244,14 @@ async fn first_delta(server: &Server, model: &ModelServer) {
     for number in 1..=200 {
         let (words, live) = Reply::live();
         model.then(live);
-        let body = json!({"user_id": "streamer", "message": "What is machine learning?", "stream": true});
-        let response = client.post(format!("{}/chat", server.url)).json(&body).send().await.unwrap();
+        let mut response = begin_stream(&client, server, "streamer").await;
         model.received(asked_before + number).await;
-        let mut stream = response.bytes_stream();
-        let mut heard = String::new();
         let spoken = Instant::now();
         words.send("Word".to_owned()).unwrap();
-        while !heard.contains("event: delta") {
-            heard.push_str(&String::from_utf8_lossy(&stream.next().await.unwrap().unwrap()));
-        }
+        hear_first_delta(&mut response).await;
         taken.push(spoken.elapsed());
         drop(words);
-        while stream.next().await.is_some() {}
+        while response.chunk().await.unwrap().is_some() {}
     }
     println!(
         "model's first word to the client's first delta (two loopback hops): p50 {:.2} ms",
@@ -254,11 +266,24 @@ async fn open_streams(server: &Server, model: &ModelServer) {
     for number in 0..OPEN_STREAMS {
         let (words, live) = Reply::live();
         model.then(live);
-        let body = json!({"user_id": format!("open-{number}"), "message": "What is machine learning?", "stream": true});
-        let response = client.post(format!("{}/chat", server.url)).json(&body).send().await.unwrap();
+        let mut response = begin_stream(&client, server, &format!("open-{number}")).await;
+        words.send("Word".to_owned()).unwrap();
+        hear_first_delta(&mut response).await;
         open.push((words, response));
     }
-    println!("{OPEN_STREAMS} open streams: {:+.0} MiB", server.memory() - before);
+    println!("{OPEN_STREAMS} open streams: {:+.1} MiB", server.memory() - before);
+}
+
+async fn begin_stream(client: &Client, server: &Server, user_id: &str) -> Response {
+    let body = json!({"user_id": user_id, "message": "What is machine learning?", "stream": true});
+    client.post(format!("{}/chat", server.url)).json(&body).send().await.unwrap()
+}
+
+async fn hear_first_delta(response: &mut Response) {
+    let mut heard = String::new();
+    while !heard.contains("event: delta") {
+        heard.push_str(&String::from_utf8_lossy(&response.chunk().await.unwrap().unwrap()));
+    }
 }
 
 fn percentile(taken: &mut [Duration], part: f64) -> Duration {

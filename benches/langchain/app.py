@@ -2,12 +2,14 @@
 
 The same model of embeddings, the same Qdrant, Redis and chat model, the same documents (its Markdown files only) and the
 same number of passages and messages in the prompt. It searches by vector alone, checks no citation and keeps the
-conversation as it is: each of these saves it work. It makes its collection anew at every start.
+conversation as it is: each of these saves it work.
 
-    QDRANT_URL=... REDIS_URL=... OPENAI_BASE_URL=... DATA=... uvicorn --app-dir benches/langchain app:app
+    QDRANT_URL=... DATA=... python benches/langchain/app.py                 # makes its collection anew
+    QDRANT_URL=... REDIS_URL=... OPENAI_BASE_URL=... uvicorn --app-dir benches/langchain app:app
 """
 
 import os
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -36,24 +38,26 @@ SESSION_SECONDS = 3600
 torch.set_num_threads(1)
 
 
-def open_store() -> QdrantVectorStore:
-    url = urlsplit(os.environ["QDRANT_URL"])
-    client = QdrantClient(
-        host=url.hostname, grpc_port=url.port, prefer_grpc=True, https=False, check_compatibility=False
-    )
-    embeddings = HuggingFaceEmbeddings(model_name=str(get_model_path()))
+url = urlsplit(os.environ["QDRANT_URL"])
+client = QdrantClient(host=url.hostname, grpc_port=url.port, prefer_grpc=True, https=False, check_compatibility=False)
+embeddings = HuggingFaceEmbeddings(model_name=str(get_model_path()))
+
+
+def ingest() -> None:
     if client.collection_exists(COLLECTION):
         client.delete_collection(COLLECTION)
     client.create_collection(COLLECTION, VectorParams(size=DIMENSION, distance=Distance.COSINE))
-    store = QdrantVectorStore(client, COLLECTION, embeddings)
     splitter = MarkdownTextSplitter(chunk_size=1000, chunk_overlap=0)
     files = sorted(Path(os.environ["DATA"]).rglob("*.md"))
     documents = [Document(file.read_text(), metadata={"source": file.name}) for file in files]
-    store.add_documents(splitter.split_documents(documents))
-    return store
+    QdrantVectorStore(client, COLLECTION, embeddings).add_documents(splitter.split_documents(documents))
 
 
-store = open_store()
+if __name__ == "__main__":
+    ingest()
+    sys.exit()
+
+store = QdrantVectorStore(client, COLLECTION, embeddings)
 prompt = ChatPromptTemplate.from_messages(
     [
         (
