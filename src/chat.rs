@@ -85,7 +85,7 @@ impl Chat {
         let span = error_span!("turn");
         self.0.turns.spawn(
             async move {
-                let last = match chat.answer_once(request, &events).await {
+                let last = match chat.answer_once(&request, &events).await {
                     Ok(Outcome::Answered(response)) => {
                         metrics::answered(&response);
                         TurnEvent::Done(response)
@@ -127,11 +127,11 @@ impl Inner {
     /// A turn, unless its request came before under the same idempotency key.
     async fn answer_once(
         &self,
-        request: TurnRequest,
+        request: &TurnRequest,
         events: &mpsc::UnboundedSender<TurnEvent>,
     ) -> Result<Outcome, Error> {
         let Some(idempotency) = &request.idempotency else {
-            return self.turn(&request, None, events).await.map(Outcome::Answered);
+            return self.turn(request, None, events).await.map(Outcome::Answered);
         };
         let life = self.options.model_timeout.saturating_add(BESIDE_THE_MODEL);
         let reserved = match self.sessions.reserve(&request.session, idempotency, life).await {
@@ -143,7 +143,7 @@ impl Inner {
                 return Ok(Outcome::Replayed(Box::new(response)));
             }
         };
-        match self.turn(&request, Some(&reserved), events).await {
+        match self.turn(request, Some(&reserved), events).await {
             Ok(response) => Ok(Outcome::Answered(response)),
             Err(error) => {
                 self.sessions.release(reserved).await;
@@ -297,7 +297,7 @@ impl Inner {
         let tell = |piece| {
             let _ = events.unbounded_send(TurnEvent::Delta(piece));
         };
-        let reading = Answer::read(&self.answerer, question, self.options.model_timeout, tell);
+        let reading = Box::pin(Answer::read(&self.answerer, question, self.options.model_timeout, tell));
         timed(&mut timings.llm, reading).instrument(info_span!("llm")).await
     }
 
