@@ -21,7 +21,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use model_server::{ModelServer, Reply};
-use redis_server::RedisServer;
+use redis_server::{RedisServer, free_port};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -63,9 +63,9 @@ impl Server {
     /// One process of the application of `benches/langchain`, whose collection is there.
     async fn start_langchain(python: &str, redis: &RedisServer, model: &ModelServer) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port().to_string();
         let mut command = Command::new(python);
-        command.args(["-m", "uvicorn", "--app-dir", LANGCHAIN, "--log-level", "warning", "--port", &port.to_string()]);
+        command.args(["-m", "uvicorn", "--app-dir", LANGCHAIN, "--log-level", "warning", "--port", &port]);
         command.arg("app:app").current_dir(folder.path());
         command.env("REDIS_URL", redis.url()).env("OPENAI_BASE_URL", model.base_url());
         let server =

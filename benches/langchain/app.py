@@ -37,7 +37,6 @@ SESSION_SECONDS = 3600
 # Requests come from 32 clients at once: a thread each is faster than two for each.
 torch.set_num_threads(1)
 
-
 url = urlsplit(os.environ["QDRANT_URL"])
 client = QdrantClient(host=url.hostname, grpc_port=url.port, prefer_grpc=True, https=False, check_compatibility=False)
 embeddings = HuggingFaceEmbeddings(model_name=str(get_model_path()))
