@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 
 use crate::embedding::{Source, Tokenizer};
-use crate::inference::{Network, Priority, Workers};
+use crate::inference::{Jobs, Network, Priority, Workers};
 
 // Its README tells where it comes from.
 static WEIGHTS: &[u8] =
@@ -77,10 +77,14 @@ impl CrossEncoder {
 fn start(tokenizer: Option<Tokenizer>) -> Result<Started, Source> {
     let tokenizer = tokenizer.map_or_else(Tokenizer::exact, Ok)?;
     let network = Arc::new(Network::load(WEIGHTS, "logits", PACKED)?);
-    let workers = Workers::start("relevance", available_parallelism().unwrap_or(NonZeroUsize::MIN), || {
+    let new_thread = |jobs: Jobs<Pair>| {
         let session = network.session();
-        move |Pair { tokens, text }: &Pair| session.run(tokens, *text, [1, 1])
-    })?;
+        move || {
+            let relevance = |Pair { tokens, text }: &Pair| session.run(tokens, *text, [1, 1]);
+            session.on_its_thread(|| jobs.answer_all(relevance));
+        }
+    };
+    let workers = Workers::start("relevance", available_parallelism().unwrap_or(NonZeroUsize::MIN), new_thread)?;
     Ok(Started { tokenizer, workers })
 }
 

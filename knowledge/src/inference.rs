@@ -5,7 +5,7 @@ mod network;
 mod workers;
 
 pub(crate) use network::Network;
-pub(crate) use workers::{Priority, Workers};
+pub(crate) use workers::{Jobs, Priority, Workers};
 
 /// Why a network could not be loaded or run.
 pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;

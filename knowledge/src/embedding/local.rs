@@ -1,6 +1,7 @@
 //! all-MiniLM-L6-v2 in this process: 384 numbers a vector, 256 tokens a sequence, no network.
 //!
-//! Texts are tokenised on the blocking pool and embedded by worker threads of their own ([`crate::inference`]).
+//! Texts that are not short are tokenised on the blocking pool; all are embedded by worker threads of their own
+//! ([`crate::inference`]).
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
 use super::{EmbeddingIdentity, Error, Tokenizer, pooling};
-use crate::inference::{self, Network, Priority, Workers};
+use crate::inference::{self, Jobs, Network, Priority, Workers};
 
 // In the binary, so that it needs no file beside it. `tools/export_model.py` makes it.
 static WEIGHTS: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/all-MiniLM-L6-v2/model.onnx"));
@@ -18,6 +19,9 @@ static WEIGHTS: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../
 /// Otherwise every run packs all weights again: 40 % of the time of a 230-token passage and most of a query's. It costs
 /// 11 MB.
 const PACKED: bool = true;
+
+/// Bytes of text that are tokenised in less time than it takes to hand them to another thread.
+const TOKENISED_AT_ONCE: usize = 256;
 
 /// The built-in embedder. Dropping it ends its threads.
 pub struct LocalEmbedder {
@@ -40,14 +44,17 @@ impl LocalEmbedder {
     pub fn load_with_workers(count: NonZeroUsize) -> Result<Self, Error> {
         let network = Network::load(WEIGHTS, "last_hidden_state", PACKED).map_err(Error::Model)?;
         let network = Arc::new(network);
-        let start = || {
+        let new_thread = |jobs: Jobs<Vec<u32>>| {
             let session = network.session();
-            move |tokens: &Vec<u32>| {
-                let states = session.run(tokens, tokens.len(), [1, tokens.len(), Self::DIMENSION])?;
-                Ok(mean(&states))
+            move || {
+                let embed = |tokens: &Vec<u32>| {
+                    let states = session.run(tokens, tokens.len(), [1, tokens.len(), Self::DIMENSION])?;
+                    Ok(mean(&states))
+                };
+                session.on_its_thread(|| jobs.answer_all(embed));
             }
         };
-        let workers = Workers::start("embed", count, start).map_err(Error::Model)?;
+        let workers = Workers::start("embed", count, new_thread).map_err(Error::Model)?;
         Ok(Self { tokenizer: Tokenizer::exact()?, workers: Arc::new(workers) })
     }
 
@@ -86,6 +93,7 @@ impl LocalEmbedder {
 
     async fn embed(&self, texts: Vec<String>, priority: Priority) -> Result<Vec<Vec<f32>>, Error> {
         let (tokenizer, workers) = (self.tokenizer.clone(), Arc::clone(&self.workers));
+        let bytes = texts.iter().map(String::len).sum::<usize>();
         // The first texts are being embedded while the last are tokenised.
         let submit_all = move || -> Vec<Pending> {
             let submit = |text: &String| {
@@ -94,7 +102,11 @@ impl LocalEmbedder {
             };
             texts.iter().map(submit).collect()
         };
-        let pending = spawn_blocking(submit_all).await.map_err(|stopped| Error::Model(stopped.into()))?;
+        let pending = if bytes <= TOKENISED_AT_ONCE {
+            submit_all()
+        } else {
+            spawn_blocking(submit_all).await.map_err(|stopped| Error::Model(stopped.into()))?
+        };
 
         let mut vectors = Vec::with_capacity(pending.len());
         for windows in pending {

@@ -21,6 +21,9 @@ pub(crate) struct Workers<Input> {
     queue: Arc<Queue<Input>>,
 }
 
+/// What there is to do for one of the threads.
+pub(crate) struct Jobs<Input>(Arc<Queue<Input>>);
+
 struct Job<Input> {
     input: Input,
     reply: oneshot::Sender<Result<Vec<f32>, Error>>,
@@ -38,23 +41,22 @@ struct Waiting<Input> {
 }
 
 impl<Input: Send + 'static> Workers<Input> {
-    /// `new_session` makes what each thread works with; `name` is what the threads are called.
-    pub(crate) fn start<Session>(
+    /// `new_thread` makes what a thread does with the jobs until there are no more; `name` is what the threads are called.
+    pub(crate) fn start<Thread>(
         name: &str,
         count: NonZeroUsize,
-        new_session: impl Fn() -> Session,
+        new_thread: impl Fn(Jobs<Input>) -> Thread,
     ) -> Result<Self, Error>
     where
-        Session: FnMut(&Input) -> Result<Vec<f32>, Error> + Send + 'static,
+        Thread: FnOnce() + Send + 'static,
     {
         // Made first, so that a thread that cannot be started closes the queue of those before it.
         let waiting = Waiting { queries: VecDeque::new(), documents: VecDeque::new(), closed: false };
         let queue = Queue { waiting: Mutex::new(waiting), changed: Condvar::new() };
         let workers = Self { queue: Arc::new(queue) };
         for number in 0..count.get() {
-            let (queue, session) = (Arc::clone(&workers.queue), new_session());
-            let thread = thread::Builder::new().name(format!("{name}-{number}"));
-            thread.spawn(move || work(&queue, session))?;
+            let work = new_thread(Jobs(Arc::clone(&workers.queue)));
+            thread::Builder::new().name(format!("{name}-{number}")).spawn(work)?;
         }
         Ok(workers)
     }
@@ -81,16 +83,19 @@ impl<Input> Drop for Workers<Input> {
     }
 }
 
-fn work<Input>(queue: &Queue<Input>, mut session: impl FnMut(&Input) -> Result<Vec<f32>, Error>) {
-    while let Some(job) = queue.next() {
-        if job.reply.is_closed() {
-            continue;
+impl<Input> Jobs<Input> {
+    /// Answers each job with what `run` makes of it; returns when the workers are dropped.
+    pub(crate) fn answer_all(self, mut run: impl FnMut(&Input) -> Result<Vec<f32>, Error>) {
+        while let Some(job) = self.0.next() {
+            if job.reply.is_closed() {
+                continue;
+            }
+            // A panic costs its own input, not the thread. Sessions keep no state between runs that it could have broken.
+            let output = catch_unwind(AssertUnwindSafe(|| run(&job.input)));
+            let output = output.unwrap_or_else(|_| Err("the model panicked".into()));
+            // Fails only if the caller has gone.
+            let _ = job.reply.send(output);
         }
-        // A panic costs its own input, not the thread. Sessions keep no state between runs that it could have broken.
-        let output = catch_unwind(AssertUnwindSafe(|| session(&job.input)));
-        let output = output.unwrap_or_else(|_| Err("the model panicked".into()));
-        // Fails only if the caller has gone.
-        let _ = job.reply.send(output);
     }
 }
 
@@ -125,14 +130,15 @@ mod tests {
         let (begun, begins) = mpsc::channel();
         let (go, gate) = mpsc::channel();
         let gate = Mutex::new(Some(gate));
-        let workers = Workers::start("test", ONE, || {
+        let workers = Workers::start("test", ONE, |jobs: Jobs<Vec<u32>>| {
             let (begun, gate) = (begun.clone(), gate.lock().unwrap().take().unwrap());
-            move |tokens: &Vec<u32>| {
+            let run = move |tokens: &Vec<u32>| {
                 begun.send(tokens[0]).unwrap();
                 gate.recv().unwrap();
                 assert!(tokens[0] != 13, "unlucky");
                 Ok(vec![tokens[0] as f32])
-            }
+            };
+            move || jobs.answer_all(run)
         });
         (workers.unwrap(), begins, go)
     }
