@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use footnote_ingest::extract::ExtractOptions;
 use footnote_ingest::{Event, Extractor, IngestOptions, Origin, Report, ingest};
 use footnote_knowledge::options::EmbedderChoice;
 use jiff::Timestamp;
@@ -147,6 +148,7 @@ impl Jobs {
             },
             tags: job.tags.clone(),
             longest_outage: Duration::MAX,
+            extract: ExtractOptions { json_fields: job.json_fields.clone() },
             extractor: extractor.clone(),
             ..IngestOptions::default()
         };

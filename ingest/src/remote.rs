@@ -149,7 +149,7 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
         let Some(first) = batch.first() else { return Ok(()) };
         let root = self.roots.iter().find(|root| root.name == first.root()).expect("files are called after a root");
         let same_folder = self.options.root_name.is_some();
-        let send = || self.server.upload(root, same_folder, first.tags(), &batch);
+        let send = || self.server.upload(root, same_folder, first.tags(), &self.options.extract, &batch);
         let job = self.outages.wait_out(ServerError::is_transient, send).await?;
         let job = wait_for(self.server, job, self.recorder, &self.outages).await?;
         self.recorder.add_chunks(job.chunks);

@@ -13,8 +13,7 @@ pub struct RerankOptions {
     #[arg(long, env = "FOOTNOTE_RERANKER", value_enum, value_name = "KIND")]
     pub reranker: Option<RerankerKind>,
 
-    /// Whole address of a /rerank endpoint (Jina, Cohere, vLLM, Text Embeddings Inference); without it, passages keep the
-    /// order of the search
+    /// Whole address of a /rerank endpoint (Jina, Cohere, vLLM, Text Embeddings Inference)
     #[arg(long, env = "FOOTNOTE_RERANK_URL", value_name = "URL")]
     pub rerank_url: Option<Url>,
 

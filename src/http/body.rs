@@ -23,15 +23,23 @@ impl<Body: DeserializeOwned> FromRequest<AppState> for JsonBody<Body> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &AppState) -> Result<Self, ApiError> {
-        if !is_json(request.headers()) {
-            return Err(ApiError::unsupported_media_type());
-        }
+        expect_json(request.headers())?;
         // A body that never ends must not hold a connection for ever.
         let bytes = tokio::time::timeout(app.patience.request_body, Bytes::from_request(request, app))
             .await
             .map_err(|_| ApiError::body_too_slow())??;
         parse(&bytes).map(Self)
     }
+}
+
+/// A body that may be many times as long, and take as long as the caller lets it.
+pub(super) async fn large_json<Body>(request: Request, app: &AppState) -> Result<Body, ApiError>
+where
+    Body: DeserializeOwned + Send + 'static,
+{
+    expect_json(request.headers())?;
+    let bytes = Bytes::from_request(request, app).await?;
+    tokio::task::spawn_blocking(move || parse(&bytes)).await.expect("parsing does not panic")
 }
 
 /// A JSON object as a struct. By itself serde takes an array for a struct, too, its fields in the order they are
@@ -58,12 +66,11 @@ impl<'de, Fields: Deserialize<'de>> Visitor<'de> for ObjectVisitor<Fields> {
     }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
-    let Some(content_type) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
-        return false;
-    };
+fn expect_json(headers: &HeaderMap) -> Result<(), ApiError> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+    let is_json = essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
+    if is_json { Ok(()) } else { Err(ApiError::unsupported_media_type()) }
 }
 
 fn parse<Body: DeserializeOwned>(bytes: &[u8]) -> Result<Body, ApiError> {

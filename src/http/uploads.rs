@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::AppState;
 use super::access::HasLocalToken;
-use super::body::JsonBody;
+use super::body::large_json;
 use super::error::ApiError;
 use super::jobs::job_accepted;
 use crate::jobs::{self, AboutUpload, InvalidSource, Upload};
@@ -35,6 +35,8 @@ struct JsonUpload {
     root: String,
     #[serde(default)]
     tags: Vec<String>,
+    #[serde(default)]
+    json_fields: Vec<String>,
     folder: Option<String>,
     #[serde(default)]
     same_folder: bool,
@@ -77,8 +79,7 @@ async fn receive(app: &AppState, request: Request) -> Result<(Upload, AboutUploa
             .map_err(|error| ApiError::invalid_field("body", format!("the body is no form: {}", error.body_text())))?;
         receive_form(upload, form).await
     } else {
-        let JsonBody(body) = JsonBody::<JsonUpload>::from_request(request, app).await?;
-        receive_json(upload, body).await
+        receive_json(upload, large_json(request, app).await?).await
     }
 }
 
@@ -88,7 +89,7 @@ fn is_form(headers: &HeaderMap) -> bool {
 }
 
 async fn receive_json(mut upload: Upload, body: JsonUpload) -> Result<(Upload, AboutUpload), ApiError> {
-    let JsonUpload { documents, root, tags, folder, same_folder } = body;
+    let JsonUpload { documents, root, tags, json_fields, folder, same_folder } = body;
     if documents.len() > MOST_FILES {
         return Err(too_many_files());
     }
@@ -98,12 +99,11 @@ async fn receive_json(mut upload: Upload, body: JsonUpload) -> Result<(Upload, A
         let written = tokio::task::spawn_blocking(move || jobs::create(&place)?.write_all(text.as_bytes()));
         written.await.map_err(ApiError::cannot_keep)?.map_err(ApiError::cannot_keep)?;
     }
-    Ok((upload, AboutUpload { root, tags, folder, from_here: false, same_folder }))
+    Ok((upload, AboutUpload { root, tags, json_fields, folder, from_here: false, same_folder }))
 }
 
 async fn receive_form(mut upload: Upload, mut form: Multipart) -> Result<(Upload, AboutUpload), ApiError> {
-    let mut about =
-        AboutUpload { root: default_root(), tags: Vec::new(), folder: None, from_here: false, same_folder: false };
+    let mut about = AboutUpload { root: default_root(), ..AboutUpload::default() };
     while let Some(field) = form.next_field().await.map_err(broken_form)? {
         match (field.file_name().map(str::to_owned), field.name().unwrap_or_default()) {
             (Some(source), _) => {
@@ -115,12 +115,13 @@ async fn receive_form(mut upload: Upload, mut form: Multipart) -> Result<(Upload
             }
             (None, "root") => about.root = short_text(field).await?,
             (None, "tag") => about.tags.push(short_text(field).await?),
+            (None, "json_field") => about.json_fields.push(short_text(field).await?),
             (None, "folder") => about.folder = Some(short_text(field).await?),
             (None, "same_folder") => about.same_folder = short_text(field).await? == "true",
             (None, name) => {
                 let detail = format!(
-                    "unknown field `{name}`; a form has `root`, `tag`, `folder`, `same_folder` and files, which have file \
-                     names"
+                    "unknown field `{name}`; a form has `root`, `tag`, `json_field`, `folder`, `same_folder` and files, \
+                     which have file names"
                 );
                 return Err(ApiError::invalid_field(name, detail));
             }

@@ -24,6 +24,9 @@ pub struct Job {
     /// First part of the uploaded documents' sources.
     pub root: String,
     pub tags: Vec<String>,
+    /// Fields of JSON records that are taken; all if there are none.
+    #[serde(default)]
+    pub json_fields: Vec<String>,
     /// Where the uploaded files lie on the sender's machine, if the sender says so.
     #[serde(default)]
     pub folder: Option<String>,
@@ -81,8 +84,8 @@ impl JobState {
 
 impl Job {
     pub(super) fn upload(id: Uuid, about: AboutUpload, files: usize) -> Self {
-        let AboutUpload { root, tags, folder, from_here, same_folder } = about;
-        Self { root, tags, folder, from_here, same_folder, files, ..Self::new(id, JobKind::Upload) }
+        let AboutUpload { root, tags, json_fields, folder, from_here, same_folder } = about;
+        Self { root, tags, json_fields, folder, from_here, same_folder, files, ..Self::new(id, JobKind::Upload) }
     }
 
     pub(super) fn reindex(id: Uuid) -> Self {
@@ -96,6 +99,7 @@ impl Job {
             state: JobState::Queued,
             root: String::new(),
             tags: Vec::new(),
+            json_fields: Vec::new(),
             folder: None,
             from_here: false,
             same_folder: false,

@@ -23,11 +23,13 @@ pub enum InvalidSource {
 }
 
 /// What its sender says of an upload.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct AboutUpload {
     /// First part of the documents' sources.
     pub root: String,
     pub tags: Vec<String>,
+    /// Fields of JSON records to take; all if there are none.
+    pub json_fields: Vec<String>,
     /// Where the files lie on the sender's machine: documents of the same root from another folder are not replaced.
     pub folder: Option<String>,
     /// The sender is on this machine.

@@ -167,6 +167,33 @@ async fn a_request_that_stops_half_way_is_not_waited_for() {
     still_answers(&app).await;
 }
 
+/// A form or JSON: both may be large.
+#[tokio::test]
+async fn an_upload_may_take_longer_than_a_question() {
+    let patience = Patience { request_body: Duration::ZERO, ..Patience::default() };
+    let app = TestApp::builder().patience(patience).start().await;
+    let address = app.url.strip_prefix("http://").unwrap();
+    for (path, body, expected) in [
+        ("/chat", json!({"message": "Hello?"}), "HTTP/1.1 408"),
+        ("/documents", json!({"documents": [{"source": "slow.txt", "text": "Slow."}]}), "HTTP/1.1 202"),
+    ] {
+        let body = body.to_string();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n",
+            body.len()
+        );
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        connection.write_all(head.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let _ = connection.write_all(body.as_bytes()).await;
+        let mut response = Vec::new();
+        let _ = tokio::time::timeout(DEADLINE, connection.read_to_end(&mut response)).await.unwrap();
+        let response = String::from_utf8_lossy(&response);
+        assert!(response.starts_with(expected), "{response}");
+    }
+}
+
 #[tokio::test]
 async fn unknown_routes_and_wrong_methods_are_problems_too() {
     let app = small_app().await;

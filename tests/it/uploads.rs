@@ -177,6 +177,26 @@ async fn ingest_finds_the_server_that_holds_the_folder() {
     assert!(sources.len() == files - 1 && !sources.contains(&json!("notes/b.txt")), "{sources:?}");
 }
 
+#[tokio::test]
+async fn the_same_fields_of_records_are_taken_through_a_server() {
+    let folder = folder_with_documents();
+    let server = Server::start(folder.path(), &[]);
+    let people = folder.path().join("people");
+    std::fs::create_dir(&people).unwrap();
+    std::fs::write(people.join("all.json"), r#"[{"name": "Ada", "password": "xyzzy"}]"#).unwrap();
+    let arguments = ["people", "--json-field", "name"];
+    let first = printed(&ingest(folder.path(), &arguments));
+    assert!(first.contains("1 added"), "{first}");
+    let again = printed(&ingest(folder.path(), &arguments));
+    assert!(again.contains("0 added, 0 updated, 1 unchanged"), "{again}");
+
+    let page = server.request("GET", "/documents?source=people/all.json").send().await.unwrap();
+    let page: Value = page.json().await.unwrap();
+    let id = page["documents"][0]["id"].as_str().unwrap();
+    let chunks = server.request("GET", &format!("/documents/{id}/chunks")).send().await.unwrap().text().await.unwrap();
+    assert!(chunks.contains("Ada") && !chunks.contains("xyzzy"), "{chunks}");
+}
+
 /// As in the store itself.
 #[tokio::test]
 async fn another_folder_of_the_same_name_does_not_replace_documents() {

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::discover::Root;
+use crate::extract::ExtractOptions;
 use crate::pipeline::prepare::Changed;
 use crate::report::{Failure, Skipped};
 
@@ -119,6 +120,7 @@ impl Server {
         root: &Root,
         same_folder: bool,
         tags: &[String],
+        extract: &ExtractOptions,
         files: &[Changed],
     ) -> Result<Uuid, ServerError> {
         let mut form = Form::new()
@@ -127,6 +129,9 @@ impl Server {
             .text("same_folder", same_folder.to_string());
         for tag in tags {
             form = form.text("tag", tag.clone());
+        }
+        for field in &extract.json_fields {
+            form = form.text("json_field", field.clone());
         }
         for file in files {
             let part = Part::bytes(file.bytes.clone()).file_name(file.below_root().to_owned());
