@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use footnote_ingest::Extractor;
 use tokio::net::TcpListener;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -24,6 +24,9 @@ use crate::{listening, serving};
 
 /// How often the collection is rid of old versions and of chunks that never got their document.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// For telling clients that their answers will not come.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A server that is bound and not yet running.
 pub struct Application {
@@ -111,12 +114,17 @@ impl Application {
         // One deadline for all that is waited for: whoever stops the server kills it some time after.
         let deadline = Instant::now() + longest_shutdown;
         stopping.cancel();
-        if timeout_at(deadline, serving).await.is_err() {
-            tracing::warn!("closing connections that did not end by themselves");
-        }
-        // Answers whose client has gone are finished, too.
-        if timeout_at(deadline, chat.finish()).await.is_err() {
+        let mut finished = Box::pin(async {
+            serving.await;
+            // Answers whose client has gone are finished, too.
+            chat.finish().await;
+        });
+        if timeout_at(deadline, &mut finished).await.is_err() {
             tracing::warn!("answers in flight did not finish in time and are not saved");
+            chat.abandon();
+            if timeout(LAST_WORDS, finished).await.is_err() {
+                tracing::warn!("closing connections that did not end by themselves");
+            }
         }
         background.close();
         background.wait().await;

@@ -16,11 +16,12 @@ use footnote_knowledge::collection::SearchMode;
 use futures::channel::mpsc;
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, error_span, info_span};
 
 pub use explanation::Explanation;
-pub use request::{InvalidQuestion, InvalidTopK, Question, TopK, TurnRequest};
+pub use request::{InvalidQuestion, Question, TopK, TurnRequest};
 pub use response::{ChatResponse, Timings, TurnEvent};
 
 use crate::llm::{self, Answerer, ContextUse};
@@ -43,6 +44,7 @@ struct Inner {
     options: ChatOptions,
     /// Turns under way: they outlive the connection they came on, and a shutdown waits for them.
     turns: TaskTracker,
+    abandoned: CancellationToken,
 }
 
 #[derive(Clone)]
@@ -66,13 +68,16 @@ pub enum Error {
     InFlight,
     #[error("another request had this idempotency key")]
     OtherRequest,
+    #[error("the server is stopping")]
+    Stopping,
     #[error("the stored answer to this request is unreadable")]
     UnreadableAnswer(#[source] serde_json::Error),
 }
 
 impl Chat {
     pub fn new(sessions: Sessions, retrieval: Retrieval, answerer: Answerer, options: ChatOptions) -> Self {
-        Self(Arc::new(Inner { sessions, retrieval, answerer, options, turns: TaskTracker::new() }))
+        let (turns, abandoned) = (TaskTracker::new(), CancellationToken::new());
+        Self(Arc::new(Inner { sessions, retrieval, answerer, options, turns, abandoned }))
     }
 
     /// Begins a turn and returns what is heard of it. The turn is finished and saved even if nobody listens any more.
@@ -85,7 +90,9 @@ impl Chat {
         let span = error_span!("turn");
         self.0.turns.spawn(
             async move {
-                let last = match chat.answer_once(&request, &events).await {
+                let answering = chat.answer_once(&request, &events);
+                let answered = chat.abandoned.run_until_cancelled(answering).await;
+                let last = match answered.unwrap_or(Err(Error::Stopping)) {
                     Ok(Outcome::Answered(response)) => {
                         metrics::answered(&response);
                         TurnEvent::Done(response)
@@ -118,6 +125,11 @@ impl Chat {
         self.0.turns.wait().await;
     }
 
+    /// Ends the turns that are not finished; whoever listens is told.
+    pub fn abandon(&self) {
+        self.0.abandoned.cancel();
+    }
+
     pub fn answerer(&self) -> &Answerer {
         &self.0.answerer
     }
@@ -146,7 +158,7 @@ impl Inner {
         match self.turn(request, Some(&reserved), events).await {
             Ok(response) => Ok(Outcome::Answered(response)),
             Err(error) => {
-                self.sessions.release(reserved).await;
+                self.sessions.release(&reserved).await;
                 Err(error)
             }
         }
@@ -230,6 +242,11 @@ impl Inner {
         response.conversation_length = saved.conversation_length;
         response.session_persisted = saved.persisted;
         response.backend = saved.backend;
+        if saved.lost
+            && let Some(reserved) = reserved
+        {
+            self.sessions.release(reserved).await;
+        }
         response
     }
 

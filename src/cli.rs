@@ -8,7 +8,7 @@ mod rerank;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use footnote_knowledge::options::{EmbeddingOptions, FileLimitOptions, OpenAiOptions, StoreOptions};
+use footnote_knowledge::options::{EmbeddingOptions, FileLimitOptions, OpenAiOptions, StoreOptions, server_url};
 use footnote_knowledge::secret::Secret;
 
 use crate::llm::Scope;
@@ -290,7 +290,8 @@ pub struct AskOptions {
 #[derive(Debug, Clone, Args)]
 pub struct ChatClientOptions {
     /// The server to talk to
-    #[arg(long, env = "FOOTNOTE_SERVER", value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    #[arg(long, env = "FOOTNOTE_SERVER", value_name = "URL", default_value = "http://127.0.0.1:8080",
+        value_parser = server_url)]
     pub server: String,
 
     /// Key of that server; where the variable holds several, as the server's own may, the first is used

@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use footnote_ingest::Server;
 use footnote_knowledge::collection::{Chunk, Collection, Document, Filter};
 use footnote_knowledge::connect;
+use footnote_knowledge::embedding::Embedder;
 use footnote_knowledge::server_file::ServerFile;
 use uuid::Uuid;
 
@@ -54,7 +55,7 @@ impl Documents {
         if let Some(url) = &options.server {
             return Ok(Self::Server(Server::new(url, options.api_key.first().cloned())));
         }
-        let embedder = connect::open_embedder(&options.embedding, &options.openai).await?;
+        let embedder = Embedder::open(&options.embedding, &options.openai).await?;
         match connect::find_collection(&options.store, &embedder).await {
             Ok(Some(collection)) => Ok(Self::Store(collection)),
             Ok(None) => bail!("there is no collection {:?} yet; ingest makes one", options.store.collection),

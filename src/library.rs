@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use footnote_knowledge::collection::{self, Collection};
-use footnote_knowledge::connect::{find_collection, open_collection, open_embedder};
+use footnote_knowledge::connect::{find_collection, open_collection};
 use footnote_knowledge::embedding::{self, Embedder};
 use footnote_knowledge::options::{EmbedderKind, EmbeddingOptions, OpenAiOptions, StoreOptions};
 use tokio::sync::{Mutex, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
@@ -226,7 +226,7 @@ impl LibraryOptions {
     async fn embedder(&self) -> Result<Arc<Embedder>, Error> {
         match &self.embedder {
             Some(embedder) => Ok(Arc::clone(embedder)),
-            None => Ok(Arc::new(open_embedder(&self.embedding, &self.openai).await?)),
+            None => Ok(Arc::new(Embedder::open(&self.embedding, &self.openai).await?)),
         }
     }
 }

@@ -4,6 +4,8 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -34,26 +36,40 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, request_head: D
             () = stop.cancelled() => break,
         };
         let router = router.clone();
-        let service = service_fn(move |request| answer(router.clone(), request, client));
+        let asked = Arc::new(AtomicBool::new(false));
+        let is_asked = Arc::clone(&asked);
+        let service = service_fn(move |request| {
+            asked.store(true, Ordering::Relaxed);
+            answer(router.clone(), request, client)
+        });
         let connection = http.serve_connection(TokioIo::new(stream), service);
-        connections.spawn(until_stopped(connection, stop.clone()));
+        connections.spawn(until_stopped(connection, is_asked, stop.clone()));
     }
+    // Whoever comes now is refused, rather than kept waiting.
+    drop(listener);
     connections.close();
     connections.wait().await;
 }
 
-/// To the end of the connection, or, after `stop`, of the request under way. How a client leaves is its own affair.
-async fn until_stopped<Answers>(connection: http1::Connection<TokioIo<TcpStream>, Answers>, stop: CancellationToken)
-where
+/// To the end of the connection, or, after `stop`, of the request under way: there is none before a whole head of one has
+/// come. How a client leaves is its own affair.
+async fn until_stopped<Answers>(
+    connection: http1::Connection<TokioIo<TcpStream>, Answers>,
+    is_asked: Arc<AtomicBool>,
+    stop: CancellationToken,
+) where
     Answers: HttpService<Incoming, ResBody = Body>,
     Answers::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => return,
-        () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
+        () = stop.cancelled() => {}
     }
-    let _ = connection.await;
+    if is_asked.load(Ordering::Relaxed) {
+        connection.as_mut().graceful_shutdown();
+        let _ = connection.await;
+    }
 }
 
 async fn answer(

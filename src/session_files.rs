@@ -10,13 +10,17 @@ use anyhow::{Context, bail};
 
 use crate::cli::{ExportOptions, ImportOptions, SessionStoreOptions, SessionsKind};
 use crate::parts::{self, Journaling};
-use crate::sessions::{ExportedSession, Imported, SessionKey, Sessions};
+use crate::sessions::{ExportedSession, Imported, SessionKey, Sessions, embedded_file};
 
 /// Sessions in one page of the listing.
 const PAGE: usize = 100;
 
 /// Writes the sessions that were named, or all, to standard output. Exit status 1 if one that was named is not there.
 pub async fn export(options: &ExportOptions) -> anyhow::Result<ExitCode> {
+    let SessionStoreOptions { sessions, data_dir, .. } = &options.store;
+    if sessions.kind() == SessionsKind::Embedded && !embedded_file(data_dir).is_file() {
+        bail!("no sessions were ever kept in {}; name the server's data folder with --data-dir", data_dir.display());
+    }
     let sessions = open(&options.store).await?;
     let mut output = BufWriter::new(io::stdout().lock());
     let mut exported = 0;

@@ -4,6 +4,7 @@
 //! (`redis`, `embedded`, `memory`) keep one contract, that of [`store`]; turns that a store could not take wait in
 //! [`pending`] and, for Redis, on disk in [`journal`]. Which messages go into a prompt is decided in `chat`, what an HTTP client sees of an error in `http`.
 
+mod answers;
 mod database_file;
 mod diagnosis;
 mod embedded;
@@ -33,10 +34,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use jiff::Timestamp;
+use moka::future::Cache;
 use serde_json::Value;
 use uuid::Uuid;
 
 pub use diagnosis::{Diagnosis, Severity};
+pub use embedded::file_in as embedded_file;
 pub use error::{Cause, Error};
 pub use idempotency::{IdempotencyKey, IdempotentRequest, InvalidIdempotencyKey, Reservation, Reserved, StoredAnswer};
 pub use key::{InvalidKey, SessionKey};
@@ -47,6 +51,7 @@ pub use transfer::{ExportedSession, Imported};
 
 pub use self::redis::LOG_TARGET as REDIS_LOG_TARGET;
 use self::redis::RedisStore;
+use answers::RecentAnswers;
 use embedded::EmbeddedStore;
 use idempotency::InFlight;
 use journal::Journal;
@@ -62,6 +67,9 @@ use store::{Append, Appended, Messages, Present, Read, ReadRequest, Store};
 /// How long the end of the server may wait for a store that is down.
 const LAST_CHANCE: Duration = Duration::from_secs(3);
 
+/// How long a turn may be under way that began before its session was deleted.
+const LONGEST_TURN: Duration = Duration::from_secs(3600);
+
 const LONGEST_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// The session manager. Cheap to clone; all clones are one.
@@ -76,6 +84,7 @@ pub struct Sessions {
 struct Inner {
     store: Store,
     ram: RamCopies,
+    answers: RecentAnswers,
     pending: PendingTurns,
     journal: Option<Journal>,
     in_flight: Arc<InFlight>,
@@ -85,6 +94,8 @@ struct Inner {
     next_number: AtomicU64,
     ttl: Option<Duration>,
     recent_messages: usize,
+    /// When sessions were deleted here of which the store knew nothing, because their turns waited.
+    deleted_unsaved: Cache<SessionKey, Timestamp>,
 }
 
 impl Sessions {
@@ -111,7 +122,8 @@ impl Sessions {
         };
         let inner = Arc::new(Inner {
             store,
-            ram: RamCopies::new(options.ram_bytes, options.recent_messages),
+            ram: RamCopies::new(options.ram_bytes, options.recent_messages, options.ttl),
+            answers: RecentAnswers::new(options.ttl),
             pending,
             journal,
             in_flight: Arc::default(),
@@ -120,6 +132,7 @@ impl Sessions {
             next_number: AtomicU64::new(1),
             ttl: options.ttl,
             recent_messages: options.recent_messages,
+            deleted_unsaved: Cache::builder().time_to_live(LONGEST_TURN).max_capacity(10_000).build(),
         });
         let replayer = Arc::new(Replayer::start(&inner));
         Ok(Self { inner, _replayer: replayer })
@@ -143,7 +156,7 @@ impl Sessions {
                 self.inner.loaded(key, Some(&copy), copy.seen(), History::Known)
             }
             Ok(Read::Absent { deleted }) => {
-                self.inner.ram.forget(key).await;
+                self.inner.forget(key).await;
                 self.inner.loaded(key, None, Seen::absent(deleted), History::Known)
             }
             Err(error) => {
@@ -162,6 +175,9 @@ impl Sessions {
     pub async fn append(&self, key: &SessionKey, seen: Seen, turn: Turn) -> Saved {
         let inner = &self.inner;
         let _lock = inner.locks.lock(key).await;
+        if inner.deleted_unsaved.get(key).await.is_some_and(|deleted_at| turn.user.created_at <= deleted_at) {
+            return in_memory(0);
+        }
         // Under the lock: the numbers of a session's turns must be in the order in which they are sent.
         let number = inner.next_number.fetch_add(1, Ordering::Relaxed);
         let append = Append::new(inner.writer, number, seen, turn);
@@ -171,12 +187,15 @@ impl Sessions {
         };
         match saved {
             Ok(Appended::Saved { epoch, seq, trimmed }) => {
-                inner.ram.add_turn(key, &append, epoch, seq, trimmed).await;
+                inner.saved(key, &append, epoch, seq, trimmed).await;
                 inner.acknowledged(seq)
             }
-            Ok(Appended::Repeated { seq }) => inner.acknowledged(seq),
+            Ok(Appended::Repeated { seq }) => {
+                inner.saved_before(key, &append, seq).await;
+                inner.acknowledged(seq)
+            }
             Ok(Appended::Deleted) => {
-                inner.ram.forget(key).await;
+                inner.forget(key).await;
                 in_memory(0)
             }
             Ok(Appended::Superseded { seq }) => in_memory(seq),
@@ -189,14 +208,16 @@ impl Sessions {
         let inner = &self.inner;
         let _lock = inner.locks.lock(key).await;
         // What still waits after it is shown, and flagged.
-        let _ = inner.replay(key).await;
+        let replayed = inner.replay(key).await;
         let copy = inner.ram.get(key).await.filter(|copy| copy.is_complete());
         let known = copy.as_ref().and_then(|copy| copy.known());
         let request = ReadRequest { known, newest: usize::MAX, metadata: true };
         match inner.store.read(key, request).await? {
             Read::Present(present) => Ok(Some(inner.session(key, copy.as_deref(), present))),
             Read::Absent { .. } => {
-                inner.ram.forget(key).await;
+                // A session is not absent whose first turn waits.
+                replayed?;
+                inner.forget(key).await;
                 Ok(None)
             }
         }
@@ -206,9 +227,13 @@ impl Sessions {
     pub async fn delete(&self, key: &SessionKey) -> Result<bool, Error> {
         let _lock = self.inner.locks.lock(key).await;
         let deleted = self.inner.store.delete(key).await?;
-        self.inner.ram.forget(key).await;
+        self.inner.forget(key).await;
         let waiting = self.inner.pending.clear(key);
         self.inner.forget_journaled(&waiting);
+        if !deleted && !waiting.is_empty() {
+            // The store has no tombstone.
+            self.inner.deleted_unsaved.insert(key.clone(), Timestamp::now()).await;
+        }
         Ok(deleted || !waiting.is_empty())
     }
 
@@ -238,7 +263,7 @@ impl Sessions {
         let _lock = self.inner.locks.lock(&key).await;
         self.inner.replay(&key).await?;
         let imported = self.inner.store.import(&key, session, replace).await?;
-        self.inner.ram.forget(&key).await;
+        self.inner.forget(&key).await;
         Ok(imported)
     }
 
@@ -314,9 +339,33 @@ impl Inner {
         Loaded { messages, length, history, seen }
     }
 
+    /// Takes note of a turn that the store acknowledged.
+    async fn saved(&self, key: &SessionKey, append: &Append, epoch: Uuid, seq: u64, trimmed: u64) {
+        self.ram.add_turn(key, append, epoch, seq, trimmed).await;
+        self.note_answer(key, append, seq).await;
+    }
+
+    /// The same of one that was in the store already, and may be missing in the RAM copy.
+    async fn saved_before(&self, key: &SessionKey, append: &Append, seq: u64) {
+        self.ram.forget(key).await;
+        self.note_answer(key, append, seq).await;
+    }
+
+    async fn note_answer(&self, key: &SessionKey, append: &Append, seq: u64) {
+        if let Some(answer) = &append.answer {
+            self.answers.note(key, answer, seq).await;
+        }
+    }
+
+    /// A session that is not there any more, or is another one now.
+    async fn forget(&self, key: &SessionKey) {
+        self.ram.forget(key).await;
+        self.answers.forget(key).await;
+    }
+
     fn acknowledged(&self, seq: u64) -> Saved {
         let backend = self.store.backend();
-        Saved { persisted: backend.is_durable(), backend, conversation_length: seq }
+        Saved { persisted: backend.is_durable(), backend, conversation_length: seq, lost: false }
     }
 
     fn session(&self, key: &SessionKey, copy: Option<&RamCopy>, present: Present) -> Session {
@@ -346,7 +395,7 @@ impl Inner {
 }
 
 fn in_memory(conversation_length: u64) -> Saved {
-    Saved { persisted: false, backend: Backend::Memory, conversation_length }
+    Saved { persisted: false, backend: Backend::Memory, conversation_length, lost: false }
 }
 
 fn count_lost_turn(reason: &'static str) {

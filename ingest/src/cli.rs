@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use footnote_ingest::extract::ExtractOptions;
 use footnote_ingest::{Error, Extractor, Limits, parse_tag};
 use footnote_knowledge::collection;
-use footnote_knowledge::options::{EmbeddingOptions, FileLimitOptions, OpenAiOptions, StoreOptions};
+use footnote_knowledge::options::{self, EmbeddingOptions, FileLimitOptions, OpenAiOptions, StoreOptions};
 use footnote_knowledge::secret::Secret;
 
 /// Put documents into Footnote's collection.
@@ -78,7 +78,7 @@ pub(super) struct IngestCommand {
 
     /// Ingest through the server at this address instead of opening its store; that happens by itself when a server on
     /// this machine holds the data folder
-    #[arg(long, value_name = "URL", conflicts_with = "qdrant_url")]
+    #[arg(long, value_name = "URL", conflicts_with = "qdrant_url", value_parser = options::server_url)]
     pub(super) server: Option<String>,
 
     /// Key of that server; where the variable holds several, as the server's own may, the first is used
@@ -118,11 +118,11 @@ pub(super) struct ExtractCommand {
 #[derive(Debug, Args)]
 pub(super) struct CopyCommand {
     /// Data folder of the embedded engine; no server may be using it
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = existing_folder)]
     pub(super) from: PathBuf,
 
     /// Qdrant server or cluster (gRPC, e.g. http://localhost:6334)
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = options::server_url)]
     pub(super) to: String,
 
     /// API key of the Qdrant server
@@ -182,6 +182,11 @@ const EXIT_STATUS: &str = "Exit status: 0 done, 1 done but for some files that f
 pub(super) const SOME_FAILED: u8 = 1;
 pub(super) const WRONG_USE: u8 = 2;
 pub(super) const NOT_DONE: u8 = 3;
+
+fn existing_folder(path: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(path);
+    if path.is_dir() { Ok(path) } else { Err("there is no such folder".to_owned()) }
+}
 
 /// Of a run that ended in an error.
 pub(super) fn status(error: &anyhow::Error) -> u8 {

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use footnote_ingest::{IngestOptions, Server, copy, reindex, reindex_through};
 use footnote_knowledge::collection::{self, Rebuild};
 use footnote_knowledge::connect;
@@ -18,11 +18,7 @@ use crate::output::Output;
 /// From the embedded engine to a server, vectors and all.
 pub(super) async fn copy_to_server(command: &CopyCommand) -> anyhow::Result<ExitCode> {
     let output = Output::new(command.output);
-    if !command.from.is_dir() {
-        bail!("there is no data folder {}", command.from.display());
-    }
-    let embedder =
-        connect::open_embedder(&command.embedding, &command.openai).await.context("the embedder cannot be used")?;
+    let embedder = Embedder::open(&command.embedding, &command.openai).await.context("the embedder cannot be used")?;
     let source = StoreOptions {
         data_dir: command.from.clone(),
         qdrant_url: None,

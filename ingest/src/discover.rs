@@ -204,7 +204,7 @@ fn classify(root: &Root, entry: &DirEntry) -> Option<Found> {
 }
 
 /// Locks of Office programs, and copies that editors make of what they change.
-fn is_left_by_an_editor(name: &OsStr) -> bool {
+pub fn is_left_by_an_editor(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     name.starts_with("~$") || name.ends_with('~') || (name.starts_with('#') && name.ends_with('#'))
 }

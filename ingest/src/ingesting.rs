@@ -109,7 +109,7 @@ async fn run_once(
 }
 
 async fn open_embedder(command: &IngestCommand) -> anyhow::Result<Embedder> {
-    connect::open_embedder(&command.embedding, &command.openai).await.context("the embedder cannot be used")
+    Embedder::open(&command.embedding, &command.openai).await.context("the embedder cannot be used")
 }
 
 pub(super) fn exit_code(report: &Report) -> ExitCode {

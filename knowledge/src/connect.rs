@@ -1,20 +1,15 @@
-//! From command-line options to an open embedder and collection: the same for the server and for `ingest`.
+//! From command-line options to an open collection: the same for the server and for `ingest`.
 
 use std::path::Path;
 
 use crate::collection::{self, Collection};
 use crate::data_folder;
-use crate::embedding::{self, Embedder};
+use crate::embedding::Embedder;
 use crate::options::{EmbedderKind, EmbeddingOptions, OpenAiOptions, StoreOptions};
 use crate::vector_store::{self, VectorStore};
 
 /// Where the embedded engine keeps its files, below the data folder.
 const VECTORS_FOLDER: &str = "vectors";
-
-/// The embedder that the options ask for. A remote one is called once, to learn its dimension.
-pub async fn open_embedder(embedding: &EmbeddingOptions, openai: &OpenAiOptions) -> Result<Embedder, embedding::Error> {
-    Embedder::open(embedding, openai).await
-}
 
 /// The collection of the options' name in the Qdrant server, or in the engine in this process if no server is given. It
 /// is made if there is none.

@@ -2,15 +2,13 @@
 //! of each by itself. Slower for it, and so asked about a few sentences, not about a collection.
 
 use std::fmt;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 
 use crate::embedding::{Source, Tokenizer};
-use crate::inference::{Jobs, Network, Priority, Workers};
+use crate::inference::{self, Network, Priority, Session, Workers};
 
 // Its README tells where it comes from.
 static WEIGHTS: &[u8] =
@@ -76,16 +74,9 @@ impl CrossEncoder {
 
 fn start(tokenizer: Option<Tokenizer>) -> Result<Started, Source> {
     let tokenizer = tokenizer.map_or_else(Tokenizer::exact, Ok)?;
-    let network = Arc::new(Network::load(WEIGHTS, "logits", PACKED)?);
-    let new_thread = |jobs: Jobs<Pair>| {
-        let session = network.session();
-        move || {
-            let relevance = |Pair { tokens, text }: &Pair| session.run(tokens, *text, [1, 1]);
-            session.on_its_thread(|| jobs.answer_all(relevance));
-        }
-    };
-    let workers = Workers::start("relevance", available_parallelism().unwrap_or(NonZeroUsize::MIN), new_thread)?;
-    Ok(Started { tokenizer, workers })
+    let network = Network::load(WEIGHTS, "logits", PACKED)?;
+    let relevance = |session: &Session, Pair { tokens, text }: &Pair| session.run(tokens, *text, [1, 1]);
+    Ok(Started { tokenizer, workers: inference::start(network, "relevance", relevance)? })
 }
 
 impl fmt::Debug for CrossEncoder {

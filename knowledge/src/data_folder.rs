@@ -13,7 +13,11 @@ pub fn make(folder: &Path) -> io::Result<()> {
     if let Some(parent) = folder.parent() {
         fs::create_dir_all(parent)?;
     }
-    match fs::create_dir(folder) {
+    let mut new = fs::DirBuilder::new();
+    // What people have said and ingested is for nobody else on this machine.
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut new, 0o700);
+    match new.create(folder) {
         Ok(()) => hide(folder),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),

@@ -9,12 +9,23 @@ mod environment;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 pub use embedder_choice::EmbedderChoice;
 pub use environment::parse;
 
 use crate::secret::Secret;
+
+/// The address of a server, as a flag gives it.
+pub fn server_url(given: &str) -> Result<String, String> {
+    let is_address = |url: Url| url.has_host() && ["http", "https"].contains(&url.scheme());
+    if Url::parse(given).is_ok_and(is_address) {
+        Ok(given.to_owned())
+    } else {
+        Err("it is no address of a server; one looks like http://HOST:PORT".to_owned())
+    }
+}
 
 /// Where vectors live.
 #[derive(Debug, Clone, Args)]

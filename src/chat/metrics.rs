@@ -27,6 +27,7 @@ pub(super) fn failed(error: &Error) {
         Error::Retrieval(_) => "retrieval",
         Error::Model(_) => "model",
         Error::InFlight | Error::OtherRequest | Error::UnreadableAnswer(_) => "idempotency",
+        Error::Stopping => "shutdown",
     };
     metrics::counter!("footnote_turns_total", "outcome" => "failed").increment(1);
     metrics::counter!("footnote_turns_failed_total", "step" => step).increment(1);

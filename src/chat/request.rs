@@ -2,6 +2,10 @@
 
 use footnote_knowledge::collection::{Filter, Selection};
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
 use crate::sessions::{IdempotentRequest, SessionKey};
 
 /// A question's text: 1 byte to [`Question::MAX_BYTES`], not blank.
@@ -35,15 +39,11 @@ pub enum InvalidQuestion {
 }
 
 /// How many passages to retrieve: 1 to 50, 4 unless told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct TopK(usize);
 
 impl TopK {
     pub const MAX: usize = 50;
-
-    pub fn parse(count: usize) -> Result<Self, InvalidTopK> {
-        if (1..=Self::MAX).contains(&count) { Ok(Self(count)) } else { Err(InvalidTopK { count }) }
-    }
 
     pub fn get(self) -> usize {
         self.0
@@ -56,10 +56,13 @@ impl Default for TopK {
     }
 }
 
-#[derive(Debug, thiserror::Error)]
-#[error("is {count}; send a number from 1 to {}", TopK::MAX)]
-pub struct InvalidTopK {
-    count: usize,
+impl<'de> Deserialize<'de> for TopK {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let given = Value::deserialize(deserializer)?;
+        let count = given.as_u64().and_then(|count| usize::try_from(count).ok());
+        let count = count.filter(|count| (1..=Self::MAX).contains(count));
+        count.map(Self).ok_or_else(|| D::Error::custom(format!("{given} is no whole number from 1 to {}", Self::MAX)))
+    }
 }
 
 /// One turn to be answered.

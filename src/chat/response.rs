@@ -51,9 +51,9 @@ pub struct ChatResponse {
 impl ChatResponse {
     /// The response as it is kept for a request that may come again, with its sources as the session keeps them.
     pub(super) fn to_stored(&self, sources: &[SourceDocument]) -> String {
-        let mut stored = serde_json::to_value(self).expect("a response is strings and numbers");
-        stored["source_documents"] = json!(sources);
-        stored.to_string()
+        // Written in one go: as a `Value`, a score would have more digits than the response.
+        let stored = Self { source_documents: sources.to_vec(), ..self.clone() };
+        serde_json::to_string(&stored).expect("a response is strings and numbers")
     }
 }
 
@@ -61,7 +61,7 @@ impl ChatResponse {
 /// earlier version of this server may have written it.
 pub(super) fn replayed(stored: &str, saved: Saved) -> Result<Value, serde_json::Error> {
     let mut response: Value = serde_json::from_str(stored)?;
-    let Saved { persisted, backend, conversation_length } = saved;
+    let Saved { persisted, backend, conversation_length, .. } = saved;
     response["conversation_length"] = json!(conversation_length);
     response["session_persisted"] = json!(persisted);
     response["backend"] = json!(backend);

@@ -1,7 +1,7 @@
 //! `footnote documents`.
 
 use clap::{Args, Subcommand};
-use footnote_knowledge::options::{EmbeddingOptions, OpenAiOptions, StoreOptions};
+use footnote_knowledge::options::{EmbeddingOptions, OpenAiOptions, StoreOptions, server_url};
 use footnote_knowledge::secret::Secret;
 
 #[derive(Debug, Subcommand)]
@@ -42,7 +42,7 @@ pub enum DocumentsCommand {
 pub struct DocumentsOptions {
     /// Ask the server at this address instead of opening the store; that happens by itself when a server on this machine
     /// holds the data folder
-    #[arg(long, value_name = "URL", conflicts_with = "qdrant_url")]
+    #[arg(long, value_name = "URL", conflicts_with = "qdrant_url", value_parser = server_url)]
     pub server: Option<String>,
 
     /// Key of that server; where the variable holds several, as the server's own may, the first is used

@@ -8,7 +8,7 @@ use footnote_knowledge::secret::Secret;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::cli::{ChatClientOptions, check_key};
@@ -33,8 +33,6 @@ pub(super) enum Heard {
 
 impl Server {
     pub(super) fn new(options: &ChatClientOptions) -> anyhow::Result<Self> {
-        let is_url = Url::parse(&options.server).is_ok_and(|url| url.has_host());
-        ensure!(is_url, "--server {:?} is no URL; one looks like http://127.0.0.1:8080", options.server);
         // No limit on the whole answer: a long one is still coming, and the server has its own.
         let client = Client::builder().connect_timeout(Duration::from_secs(5)).read_timeout(LONGEST_SILENCE);
         // The proxy that the environment may name for other programs knows nothing of a server on this machine.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::{ConnectInfo, FromRequestParts, OptionalFromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header, uri::Authority};
+use axum::http::{HeaderMap, HeaderValue, header, uri::Authority};
 use axum::middleware::Next;
 use axum::response::Response;
 use footnote_knowledge::secret::Secret;
@@ -49,10 +49,28 @@ impl AccessRules {
             .fold(false, |known, candidate| known | bool::from(candidate.ct_eq(&key)))
     }
 
+    fn what_is_foreign(&self, request: &Request) -> Option<&'static str> {
+        let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
+        let mut hosts: Vec<String> = request.headers().get_all(header::HOST).iter().map(text).collect();
+        // The target of a request may name one, too, and a header may come twice: all of them must be ours.
+        hosts.extend(request.uri().authority().map(Authority::to_string));
+        if !hosts.iter().all(|host| self.knows_host(host)) {
+            return Some(
+                "the Host header names another site; reach this server by its address, or start it with --allowed-host NAME",
+            );
+        }
+        let origin = request.headers().get(header::ORIGIN).map(text)?;
+        let is_ours = self.knows_origin(&origin, hosts.first().map(String::as_str));
+        (!is_ours).then_some("the Origin header names another site; only this server's own pages may ask")
+    }
+
     /// A page of another site reaches a local server under that site's name (DNS rebinding), never under an address,
     /// so addresses and localhost are always ours.
     fn knows_host(&self, authority: &str) -> bool {
-        let Ok(authority) = authority.parse::<Authority>() else { return false };
+        // No host has a user's name in front.
+        let Some(authority) = authority.parse::<Authority>().ok().filter(|_| !authority.contains('@')) else {
+            return false;
+        };
         let host = authority.host().trim_end_matches('.').to_ascii_lowercase();
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         bare.parse::<IpAddr>().is_ok()
@@ -84,27 +102,10 @@ pub(super) async fn refuse_foreign(
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    // HTTP/2 carries the host in the request's target.
-    let host = request
-        .headers()
-        .get(header::HOST)
-        .map(|value| value.to_str().unwrap_or_default())
-        .or_else(|| request.uri().authority().map(Authority::as_str));
-    if let Some(host) = host
-        && !rules.knows_host(host)
-    {
-        let detail = "the Host header names another site; reach this server by its address, or start it with --allowed-host NAME";
-        return Err(ApiError::foreign_origin(detail));
+    match rules.what_is_foreign(&request) {
+        Some(detail) => Err(ApiError::foreign_origin(detail)),
+        None => Ok(next.run(request).await),
     }
-    let origin = request.headers().get(header::ORIGIN).map(|value| value.to_str().unwrap_or_default());
-    if let Some(origin) = origin
-        && !rules.knows_origin(origin, host)
-    {
-        return Err(ApiError::foreign_origin(
-            "the Origin header names another site; only this server's own pages may ask",
-        ));
-    }
-    Ok(next.run(request).await)
 }
 
 /// Refuses whoever has no key, when the server has one.
@@ -180,9 +181,15 @@ mod tests {
         for host in ours {
             assert!(rules().knows_host(host), "{host}");
         }
-        for host in
-            ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "", "a b", "chat.example.org.evil"]
-        {
+        for host in [
+            "evil.example",
+            "evil.example@127.0.0.1",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "",
+            "a b",
+            "chat.example.org.evil",
+        ] {
             assert!(!rules().knows_host(host), "{host}");
         }
     }

@@ -36,7 +36,7 @@ pub(super) struct ChatBody {
     #[serde(default)]
     use_history: Option<bool>,
     #[serde(default)]
-    top_k: Option<usize>,
+    top_k: Option<TopK>,
     #[serde(default)]
     filter: Option<JsonObject<Filter>>,
     #[serde(default)]
@@ -44,30 +44,23 @@ pub(super) struct ChatBody {
     #[serde(default)]
     mmr: Option<f32>,
     #[serde(default)]
-    explain: bool,
+    explain: Option<bool>,
 }
 
 impl ChatBody {
     fn into_turn(self, headers: &HeaderMap) -> Result<TurnRequest, ApiError> {
         let idempotency = self.idempotency(headers)?;
-        let invalid = |field: &str, reason: &dyn ToString| {
-            ApiError::invalid_field(field, format!("`{field}` {}", reason.to_string()))
-        };
         let user_id = self.user_id.unwrap_or_else(|| Uuid::new_v4().to_string());
         Ok(TurnRequest {
-            question: Question::parse(self.message).map_err(|error| invalid("message", &error))?,
+            question: Question::parse(self.message)
+                .map_err(|error| ApiError::invalid_field("message", format!("`message` {error}")))?,
             session: path::session_key("user_id", &user_id)?,
             use_history: self.use_history.unwrap_or(true),
-            top_k: self
-                .top_k
-                .map(TopK::parse)
-                .transpose()
-                .map_err(|error| invalid("top_k", &error))?
-                .unwrap_or_default(),
+            top_k: self.top_k.unwrap_or_default(),
             filter: self.filter.map(|JsonObject(filter)| filter).unwrap_or_default(),
             selection: selection::parse(self.score_threshold, self.mmr)?,
             idempotency,
-            explain: self.explain,
+            explain: self.explain.unwrap_or_default(),
         })
     }
 
@@ -104,10 +97,13 @@ pub(super) async fn post(
 }
 
 fn accepts_events(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|accept| accept.contains("text/event-stream"))
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|value| value.split(',')).any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let is_wanted = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("text/event-stream"));
+        let weight = parts.find_map(|parameter| parameter.strip_prefix("q=")?.parse::<f32>().ok());
+        is_wanted && weight != Some(0.0)
+    })
 }
 
 /// The whole answer at once.

@@ -254,6 +254,11 @@ impl From<chat::Error> for ApiError {
                 error.field = Some("Idempotency-Key".to_owned());
                 error
             }
+            chat::Error::Stopping => {
+                let detail = "the server was stopped before the answer was complete; nothing was saved, so the question can \
+                              be asked again";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_stopping", detail).retry_after(1)
+            }
             chat::Error::UnreadableAnswer(_) => {
                 Self::internal("the answer kept for this request cannot be read; send it under a new Idempotency-Key")
                     .caused_by(error)
@@ -321,12 +326,19 @@ impl From<llm::Error> for ApiError {
             llm::Error::RateLimited { retry_after, .. } => {
                 // Rounded up: a client that comes back early is refused again.
                 let seconds = retry_after.map_or(MODEL_PAUSE_SECONDS, |pause| pause.as_secs_f64().ceil() as u64);
-                let detail = "the model is rate limited; nothing was saved, so ask again after the time in `Retry-After`";
+                let detail = format!("the model is rate limited; nothing was saved, so ask again in {seconds} s");
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "model_rate_limited", detail).retry_after(seconds).into_failure()
             }
             llm::Error::Rejected { .. } => {
                 bad_gateway("the model refused this server's key or request; the operator finds the reason in the log")
             }
+            llm::Error::QuestionTooLong { tokens, limit } => Self::invalid_field(
+                "message",
+                format!(
+                    "`message` and the instructions have {tokens} tokens, and a prompt has {limit} for them and at least one \
+                     passage; ask in fewer words, or raise --context-tokens if the model reads more"
+                ),
+            ),
             llm::Error::TooLong { .. } => bad_gateway(
                 "the message, its sources and the conversation are together longer than the model can read; nothing was \
                  saved, so ask with a smaller `top_k`, with `\"use_history\": false`, or in fewer words",

@@ -75,7 +75,7 @@ impl<Parameters: DeserializeOwned, State: Send + Sync> FromRequestParts<State> f
 
 /// How many entries a page of a listing has: 1 to 100, 50 unless told.
 #[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(try_from = "usize")]
+#[serde(try_from = "String")]
 pub(super) struct PageSize(usize);
 
 impl PageSize {
@@ -92,14 +92,11 @@ impl Default for PageSize {
     }
 }
 
-impl TryFrom<usize> for PageSize {
+impl TryFrom<String> for PageSize {
     type Error = String;
 
-    fn try_from(size: usize) -> Result<Self, String> {
-        if (1..=Self::MAX).contains(&size) {
-            Ok(Self(size))
-        } else {
-            Err(format!("{size} is not from 1 to {}", Self::MAX))
-        }
+    fn try_from(given: String) -> Result<Self, String> {
+        let size = given.parse().ok().filter(|size| (1..=Self::MAX).contains(size));
+        size.map(Self).ok_or_else(|| format!("{given:?} is no whole number from 1 to {}", Self::MAX))
     }
 }

@@ -17,7 +17,7 @@ use crate::source_document::SourceDocument;
 pub(super) struct SearchBody {
     query: String,
     #[serde(default)]
-    top_k: Option<usize>,
+    top_k: Option<TopK>,
     #[serde(default)]
     filter: Option<JsonObject<Filter>>,
     #[serde(default)]
@@ -27,7 +27,7 @@ pub(super) struct SearchBody {
     #[serde(default)]
     mmr: Option<f32>,
     #[serde(default)]
-    explain: bool,
+    explain: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -56,9 +56,7 @@ pub(super) async fn post(
 ) -> Result<Json<SearchResponse>, ApiError> {
     let query =
         Question::parse(body.query).map_err(|error| ApiError::invalid_field("query", format!("`query` {error}")))?;
-    let top_k = body.top_k.map(TopK::parse).transpose();
-    let top_k =
-        top_k.map_err(|error| ApiError::invalid_field("top_k", format!("`top_k` {error}")))?.unwrap_or_default();
+    let top_k = body.top_k.unwrap_or_default();
     let filter = body.filter.map(|JsonObject(filter)| filter).unwrap_or_default();
     let mode = body.mode.unwrap_or_default();
     let selection = selection::parse(body.score_threshold, body.mmr)?;
@@ -72,7 +70,7 @@ pub(super) async fn post(
     Ok(Json(SearchResponse {
         query: query.as_str().to_owned(),
         results: source_documents(found.hits),
-        explain: body.explain.then_some(found.considered),
+        explain: body.explain.unwrap_or_default().then_some(found.considered),
         reranked: app.retrieval.reranker().map(|_| found.reranked),
         timings_ms: SearchTimings {
             embed: found.times.embed.as_secs_f64() * 1e3,

@@ -117,7 +117,11 @@ async fn receive_form(mut upload: Upload, mut form: Multipart) -> Result<(Upload
             (None, "tag") => about.tags.push(short_text(field).await?),
             (None, "json_field") => about.json_fields.push(short_text(field).await?),
             (None, "folder") => about.folder = Some(short_text(field).await?),
-            (None, "same_folder") => about.same_folder = short_text(field).await? == "true",
+            (None, "same_folder") => {
+                let given = short_text(field).await?;
+                let no_bool = |_| ApiError::invalid_field("same_folder", "`same_folder` is neither true nor false");
+                about.same_folder = given.parse().map_err(no_bool)?;
+            }
             (None, name) => {
                 let detail = format!(
                     "unknown field `{name}`; a form has `root`, `tag`, `json_field`, `folder`, `same_folder` and files, \

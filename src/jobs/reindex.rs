@@ -6,6 +6,7 @@ use std::time::Duration;
 use footnote_ingest::{Event, Report, reindex};
 use footnote_knowledge::collection::{Collection, Rebuild};
 use footnote_knowledge::connect;
+use footnote_knowledge::embedding::Embedder;
 use footnote_knowledge::options::EmbedderChoice;
 
 use super::{Job, Jobs, Means, whole};
@@ -22,7 +23,7 @@ impl Jobs {
         for receiver in connect::text_receivers(library.store(), &embedding, &openai) {
             tracing::info!("{receiver}");
         }
-        let embedder = Arc::new(connect::open_embedder(&embedding, &openai).await.map_err(whole)?);
+        let embedder = Arc::new(Embedder::open(&embedding, &openai).await.map_err(whole)?);
         waits(Some("the ingest that is running"));
         let _alone = library.replacing().await;
         waits(None);

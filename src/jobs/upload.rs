@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use footnote_ingest::discover::is_left_by_an_editor;
 use uuid::Uuid;
 
 use super::job;
@@ -12,14 +13,20 @@ use super::job;
 /// Why a name is none for a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSource {
-    #[error("must not be empty, nor longer than 1024 bytes")]
+    #[error("must not be empty, nor longer than 1024 bytes, nor a part of it longer than 255")]
     Length,
     #[error("must be a relative path with `/`, without `.`, `..` or control characters in it")]
     Path,
     #[error("must have no part that begins with a dot, as hidden files have")]
     Hidden,
+    #[error(
+        "has a part as editors leave behind them: one that ends in `~`, begins with `~$`, or stands between two `#`"
+    )]
+    LeftByAnEditor,
     #[error("is there twice")]
     Twice,
+    #[error("is a file and a folder at once")]
+    FileAndFolder,
 }
 
 /// What its sender says of an upload.
@@ -44,6 +51,8 @@ pub struct Upload {
     folder: PathBuf,
     files: PathBuf,
     sources: HashSet<PathBuf>,
+    /// Those above the files.
+    folders: HashSet<PathBuf>,
     kept: bool,
 }
 
@@ -52,7 +61,7 @@ impl Upload {
         let (folder, files) = (job::folder(uploads, id), job::files_folder(uploads, id));
         footnote_knowledge::data_folder::make(uploads)?;
         fs::create_dir_all(&files)?;
-        Ok(Self { id, folder, files, sources: HashSet::new(), kept: false })
+        Ok(Self { id, folder, files, sources: HashSet::new(), folders: HashSet::new(), kept: false })
     }
 
     pub(super) fn id(&self) -> Uuid {
@@ -75,11 +84,17 @@ impl Upload {
             match part {
                 "" | "." | ".." => return Err(InvalidSource::Path),
                 part if part.starts_with('.') => return Err(InvalidSource::Hidden),
+                part if is_left_by_an_editor(part.as_ref()) => return Err(InvalidSource::LeftByAnEditor),
                 part if part.len() > 255 => return Err(InvalidSource::Length),
                 _ => {}
             }
         }
         let path = self.files.join(source);
+        let above: Vec<&Path> = path.ancestors().skip(1).take_while(|folder| *folder != self.files).collect();
+        if self.folders.contains(&path) || above.iter().any(|folder| self.sources.contains(*folder)) {
+            return Err(InvalidSource::FileAndFolder);
+        }
+        self.folders.extend(above.into_iter().map(Path::to_owned));
         if self.sources.insert(path.clone()) { Ok(path) } else { Err(InvalidSource::Twice) }
     }
 

@@ -56,10 +56,11 @@ impl PromptBudget {
         let without = Question { sources: Vec::new(), history: Vec::new(), ..question.clone() };
         let frame = templates.render(&without);
         let frame = self.counter.count(&frame.system) + self.counter.count(&frame.user);
-        let room = self.tokens.checked_sub(frame).filter(|room| *room >= SHORTEST_SOURCE).ok_or_else(|| {
-            let (tokens, limit) = (frame, self.tokens);
-            Error::TooLong(format!("instructions and question have {tokens} tokens of the {limit} allowed").into())
-        })?;
+        let room = self
+            .tokens
+            .checked_sub(frame)
+            .filter(|room| *room >= SHORTEST_SOURCE)
+            .ok_or_else(|| Error::QuestionTooLong { tokens: frame, limit: self.tokens })?;
 
         let of_history: Vec<usize> = question.history.iter().map(|message| self.of_message(message)).collect();
         let wanted_by_history = of_history.iter().sum::<usize>();
@@ -228,6 +229,6 @@ mod tests {
 
     #[test]
     fn a_question_that_leaves_no_room_is_refused() {
-        assert!(matches!(fit(10, &mut question(&[100], &[])), Err(Error::TooLong(_))));
+        assert!(matches!(fit(10, &mut question(&[100], &[])), Err(Error::QuestionTooLong { .. })));
     }
 }

@@ -33,6 +33,10 @@ pub enum Error {
     #[error("the prompt is longer than the model's context")]
     TooLong(#[source] Cause),
 
+    /// There is no room for a source beside instructions and question.
+    #[error("instructions and question have {tokens} tokens of the {limit} allowed")]
+    QuestionTooLong { tokens: usize, limit: usize },
+
     /// What came is not a chat completion.
     #[error("the model endpoint's response cannot be understood")]
     InvalidResponse(#[source] Cause),

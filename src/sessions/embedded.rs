@@ -8,7 +8,7 @@ mod tables;
 mod write;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +26,11 @@ use super::transfer::{ExportedSession, Imported};
 use read::Snapshot;
 use writer::{Work, Writer};
 
+/// Where a data folder has its sessions.
+pub fn file_in(data_dir: &Path) -> PathBuf {
+    data_dir.join("sessions.redb")
+}
+
 #[derive(Debug)]
 pub(super) struct EmbeddedStore {
     file: Arc<DatabaseFile>,
@@ -36,7 +41,7 @@ pub(super) struct EmbeddedStore {
 impl EmbeddedStore {
     /// A missing file is made; one that another process uses, or that is damaged, is left alone and reported.
     pub(super) async fn open(data_dir: &Path, options: &SessionOptions) -> Result<Self, Error> {
-        let path = data_dir.join("sessions.redb");
+        let path = file_in(data_dir);
         let file = Arc::new(run(move || DatabaseFile::open(path, tables::create)).await?);
         let writer = Writer::start(Arc::clone(&file), options.ttl, options.max_messages);
         Ok(Self { file, writer, ttl: options.ttl })

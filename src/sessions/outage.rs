@@ -19,9 +19,10 @@ impl Inner {
     pub(super) async fn keep_for_later(&self, key: &SessionKey, append: Append, error: &Error) -> Saved {
         log(error, "cannot save a turn");
         let append = Append { waiting_since: Some(Timestamp::now()), ..append };
+        let lost = !error.is_outage() || !self.pending.has_room(&append);
         if !error.is_outage() {
             count_lost_turn("damaged");
-        } else if !self.pending.has_room(&append) {
+        } else if lost {
             count_lost_turn("no_room");
             tracing::error!("no room is left for turns that wait for the session store: a turn is lost");
         } else {
@@ -30,7 +31,7 @@ impl Inner {
         }
         let stored = self.ram.get(key).await.map_or(0, |copy| copy.seq());
         let waiting = self.pending.messages(key).len() as u64;
-        in_memory(stored + waiting)
+        Saved { lost, ..in_memory(stored + waiting) }
     }
 
     /// A turn that cannot be journaled waits in memory all the same.

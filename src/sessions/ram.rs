@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use moka::future::Cache;
 use moka::policy::EvictionPolicy;
@@ -32,13 +33,18 @@ pub(super) struct RamCopy {
 }
 
 impl RamCopies {
-    pub(super) fn new(bytes: u64, recent_messages: usize) -> Self {
+    /// A copy that is not used for `ttl` goes: the store may have let the session expire, and in an outage nobody could
+    /// tell.
+    pub(super) fn new(bytes: u64, recent_messages: usize, ttl: Option<Duration>) -> Self {
         let copies = Cache::builder()
             .max_capacity(bytes)
             .weigher(|_, copy: &Arc<RamCopy>| copy.bytes.try_into().unwrap_or(u32::MAX))
-            .eviction_policy(EvictionPolicy::lru())
-            .build();
-        Self { copies, recent_messages }
+            .eviction_policy(EvictionPolicy::lru());
+        let copies = match ttl {
+            Some(ttl) => copies.time_to_idle(ttl),
+            None => copies,
+        };
+        Self { copies: copies.build(), recent_messages }
     }
 
     pub(super) async fn get(&self, key: &SessionKey) -> Option<Arc<RamCopy>> {

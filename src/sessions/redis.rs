@@ -5,7 +5,7 @@
 //! `w:<writer>` (the last append number of each server). `…:messages` is the list of its messages as JSON, newest last;
 //! `…:turns` is a hash of what became of requests by their Idempotency-Key (`reserve.lua` tells its values); `…:gone` is the tombstone, `<epoch> <time of deletion>`. The first three
 //! live and die together. All changes are made by the Lua scripts beside this file, so that they are atomic and safe
-//! to repeat. The listing is apart, in [`listing`]. `…:import` is a session on its way in. `sessions:check` (in a cluster
+//! to repeat. The listing is apart, in [`listing`]. `…:import:<epoch>` is a session on its way in. `sessions:check` (in a cluster
 //! one per range of slots, `sessions:check:{<tag>}`) is written to find out whether Redis takes writes.
 
 mod address;

@@ -35,9 +35,12 @@ impl Inner {
             match self.store.append(key, &append).await {
                 Ok(Appended::Saved { epoch, seq, trimmed }) => {
                     self.remove_oldest(key);
-                    self.ram.add_turn(key, &append, epoch, seq, trimmed).await;
+                    self.saved(key, &append, epoch, seq, trimmed).await;
                 }
-                Ok(Appended::Repeated { .. }) => self.remove_oldest(key),
+                Ok(Appended::Repeated { seq }) => {
+                    self.remove_oldest(key);
+                    self.saved_before(key, &append, seq).await;
+                }
                 Ok(Appended::Superseded { .. }) => self.give_up(key, "superseded"),
                 Ok(Appended::Deleted) => self.give_up(key, "deleted"),
                 Err(error) if error.is_outage() => return Err(error),

@@ -38,14 +38,17 @@ impl Sessions {
             }
             Err(error) => {
                 log(&error, "cannot look up an idempotency key; it holds in this server only");
-                Reservation::Reserved(reserved)
+                match inner.answers.find(key, &request.key).await {
+                    Some((answer, seq)) => answered(Held::by(answer, request, seq), reserved, inner.acknowledged(seq)),
+                    None => Reservation::Reserved(reserved),
+                }
             }
         }
     }
 
-    /// Frees the key of a request whose turn failed, so that it can be tried again at once.
-    pub async fn release(&self, reserved: Reserved) {
-        if let Err(error) = self.inner.store.release(&reserved).await {
+    /// Frees the key of a request whose turn failed or is lost, so that it can be tried again at once.
+    pub async fn release(&self, reserved: &Reserved) {
+        if let Err(error) = self.inner.store.release(reserved).await {
             log(&error, "cannot free an idempotency key; it is free when the time of the turn is over");
         }
     }

@@ -114,6 +114,8 @@ pub struct Saved {
     pub backend: Backend,
     /// Messages ever appended, this turn's included; during an outage, as far as this server knows.
     pub conversation_length: u64,
+    /// Neither saved nor waiting to be.
+    pub lost: bool,
 }
 
 /// The turns that wait for the store.

@@ -84,6 +84,7 @@ async fn a_page_of_another_site_is_refused() {
     let with = |name: &'static str, value: &'static str| app.request("GET", "/documents").header(name, value);
     for foreign in [
         with("host", "evil.example"),
+        with("host", "localhost").header("host", "evil.example"),
         with("origin", "http://evil.example"),
         with("origin", "null"),
         with("origin", "http://localhost:1"),

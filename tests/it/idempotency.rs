@@ -121,6 +121,32 @@ async fn while_it_is_answered_the_same_request_is_told_to_wait_on_any_server() {
 }
 
 #[tokio::test]
+async fn in_an_outage_the_server_knows_what_it_answered_before() {
+    let mut redis = RedisServer::start();
+    let app = TestApp::builder().option("--redis-url", redis.url()).option("--redis-timeout", 5000).start().await;
+    let first = ask(&app, "k", &question()).await.body;
+    redis.kill();
+    let again = ask(&app, "k", &question()).await;
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    assert_eq!(again.body["turn_id"], first["turn_id"]);
+    let other = ask(&app, "k", &json!({"user_id": "someone", "message": "Another question?"})).await;
+    assert_eq!(other.body["code"], "idempotency_mismatch", "{}", other.body);
+}
+
+#[tokio::test]
+async fn a_turn_that_can_never_be_saved_holds_no_key() {
+    let redis = RedisServer::start();
+    let app = TestApp::builder().option("--redis-url", redis.url()).option("--redis-timeout", 5000).start().await;
+    assert_eq!(ask(&app, "one", &question()).await.body["session_persisted"], true);
+    // The session is damaged.
+    redis.command(&["DEL", "session:{default:someone}:messages"]);
+    for _ in 0..2 {
+        let answer = ask(&app, "two", &question()).await;
+        assert_eq!((answer.status, &answer.body["session_persisted"]), (StatusCode::OK, &json!(false)));
+    }
+}
+
+#[tokio::test]
 async fn a_turn_that_failed_may_be_tried_again_at_once() {
     let model = ModelServer::start();
     let app = TestApp::builder().option("--openai-base-url", model.base_url()).start().await;

@@ -83,12 +83,23 @@ async fn a_failed_turn_leaves_its_conversation_as_it_was() {
 async fn a_rate_limit_passes_on_how_long_to_wait() {
     let model = ModelServer::start();
     let app = app_with(&model).await;
-    let pauses = [(Some("1800"), "1800"), (Some("7.2"), "8"), (None, "5")];
+    // A date is a pause, too; none is longer than a day.
+    let pauses = [
+        (Some("1800"), "1800"),
+        (Some("7.2"), "8"),
+        (Some("Wed, 21 Oct 2099 07:28:00 GMT"), "86400"),
+        (Some("Wed, 21 Oct 2015 07:28:00 GMT"), "5"),
+        (None, "5"),
+    ];
     for (asked, told) in pauses {
         model.always(move || Reply::Refuse { status: 429, code: "slow_down", retry_after: asked });
         let answer = app.post("/chat", json!({"message": "What is machine learning?"})).await;
         assert_eq!(answer.body["code"], "model_rate_limited");
         assert_eq!(answer.headers["retry-after"], told, "the model asks for {asked:?}");
+        // A stream has no header for it any more.
+        let events = app.ask_streaming("someone", "What is machine learning?").await;
+        let (_, problem) = events.last().unwrap();
+        assert!(problem["detail"].as_str().unwrap().contains(&format!("in {told} s")), "{problem}");
     }
 }
 
@@ -101,6 +112,18 @@ async fn a_prompt_that_is_too_long_for_the_model_is_said_to_be_so() {
     assert_eq!((answer.status, &answer.body["code"]), (StatusCode::BAD_GATEWAY, &json!("model_error")));
     let detail = answer.body["detail"].as_str().unwrap();
     assert!(detail.contains("`\"use_history\": false`") && detail.contains("`top_k`"), "{detail}");
+}
+
+#[tokio::test]
+async fn a_message_that_fills_the_prompt_alone_is_the_senders_to_shorten() {
+    let model = ModelServer::start();
+    let app =
+        TestApp::builder().option("--openai-base-url", model.base_url()).option("--context-tokens", 1600).start().await;
+    let answer = app.post("/chat", json!({"message": "机器学习是什么？".repeat(400)})).await;
+    assert_eq!((answer.status, &answer.body["field"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("message")));
+    let detail = answer.body["detail"].as_str().unwrap();
+    assert!(detail.contains("1600") && detail.contains("--context-tokens"), "{detail}");
+    assert!(model.requests().is_empty());
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::embedding_server::EmbeddingServer;
 use crate::model_server::{ModelServer, Reply};
-use crate::test_app::TestApp;
+use crate::test_app::{TestApp, events};
 
 #[tokio::test]
 async fn a_healthy_server_says_so() {
@@ -150,5 +150,25 @@ async fn an_answer_that_takes_too_long_does_not_keep_the_server() {
     let asking = tokio::spawn(request.send());
     app.wait_until("the model is asked", async |_| !model.requests().is_empty()).await;
     app.shut_down().await;
-    asking.abort();
+    let answer = asking.await.unwrap().unwrap();
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let problem: serde_json::Value = answer.json().await.unwrap();
+    assert_eq!(problem["code"], "server_stopping");
+}
+
+#[tokio::test]
+async fn a_stream_that_a_stop_cuts_off_ends_with_an_error() {
+    let model = ModelServer::start();
+    let (words, live) = Reply::live();
+    model.then(live);
+    let mut app =
+        TestApp::builder().option("--openai-base-url", model.base_url()).option("--shutdown-timeout", 1).start().await;
+    let body = json!({"user_id": "someone", "message": "hello", "stream": true});
+    let response = app.request("POST", "/chat").json(&body).send().await.unwrap();
+    words.send("Half an".to_owned()).unwrap();
+    let reading = tokio::spawn(response.text());
+    app.shut_down().await;
+    let events = events(&reading.await.unwrap().unwrap());
+    let (name, problem) = events.last().unwrap();
+    assert_eq!((name.as_str(), &problem["code"]), ("error", &json!("server_stopping")));
 }

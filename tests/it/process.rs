@@ -1,6 +1,7 @@
 //! The real binaries as processes: how they start, refuse, end, survive and talk.
 
 use std::io::Write;
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
@@ -8,7 +9,7 @@ use futures::StreamExt;
 use serde_json::json;
 
 use crate::model_server::{ModelServer, Reply};
-use crate::redis_server::RedisServer;
+use crate::redis_server::{RedisServer, wait_until};
 use crate::server_process::{Server, folder_with_documents, footnote, wait};
 
 #[tokio::test]
@@ -68,6 +69,38 @@ async fn sigterm_finishes_the_answer_in_flight_and_sigkill_loses_only_that() {
         assert_eq!(session["messages"].as_array().unwrap().len(), messages, "{session}");
         assert_eq!(session["messages"][1]["content"], "To the end.");
     }
+}
+
+#[tokio::test]
+async fn a_stop_takes_nothing_new_and_waits_for_no_half_request() {
+    let folder = folder_with_documents();
+    let model = ModelServer::start();
+    let options = ["--openai-base-url", model.base_url(), "--shutdown-timeout", "3600"];
+    let mut server = Server::start(folder.path(), &options);
+    let address = server.url.strip_prefix("http://").unwrap().to_owned();
+    let (words, live) = Reply::live();
+    model.then(live);
+    let question = json!({"message": "What is machine learning?"});
+    let asking = tokio::spawn(server.request("POST", "/chat").json(&question).send());
+    model.received(1).await;
+    let mut half = TcpStream::connect(&address).unwrap();
+    half.write_all(b"GET /hea").unwrap();
+
+    server.signal("TERM");
+    wait_until("new connections are refused", || TcpStream::connect(&address).is_err());
+    words.send("To the end.".to_owned()).unwrap();
+    drop(words);
+    assert!(asking.await.unwrap().unwrap().status().is_success());
+    assert!(wait(&mut server.process).success());
+}
+
+#[test]
+fn sessions_are_exported_from_a_folder_that_has_some() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = footnote(folder.path()).args(["sessions", "export", "--data-dir", "mistyped"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("mistyped"), "{}", stderr(&output));
+    assert!(!folder.path().join("mistyped").exists());
 }
 
 #[test]

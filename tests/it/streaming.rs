@@ -78,12 +78,16 @@ async fn deltas_arrive_while_the_model_still_speaks() {
 #[tokio::test]
 async fn the_accept_header_asks_for_a_stream_when_the_field_does_not_say() {
     let app = TestApp::builder().start().await;
-    let ask = async |body: Value| {
-        let request = app.request("POST", "/chat").header("accept", "text/event-stream").json(&body);
+    let ask = async |accept: &str, body: Value| {
+        let request = app.request("POST", "/chat").header("accept", accept).json(&body);
         request.send().await.unwrap().headers()["content-type"].to_str().unwrap().to_owned()
     };
-    assert_eq!(ask(json!({"message": "hello"})).await, "text/event-stream");
-    assert_eq!(ask(json!({"message": "hello", "stream": false})).await, "application/json");
+    let question = json!({"message": "hello"});
+    for accept in ["text/event-stream", "application/json;q=0.5, Text/Event-Stream;q=0.9"] {
+        assert_eq!(ask(accept, question.clone()).await, "text/event-stream", "{accept}");
+    }
+    assert_eq!(ask("text/event-stream;q=0, */*", question).await, "application/json");
+    assert_eq!(ask("text/event-stream", json!({"message": "hello", "stream": false})).await, "application/json");
 }
 
 #[tokio::test]

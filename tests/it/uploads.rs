@@ -73,7 +73,8 @@ async fn texts_in_json_become_documents_and_replace_those_of_the_same_name() {
 async fn what_cannot_be_taken_is_refused_with_its_name() {
     let app = TestApp::builder().option("--max-upload", 1).start().await;
     let one = |name: &str| Form::new().part("file", file(name, "Text."));
-    for name in ["../escape.txt", "/absolute.txt", "a//b.txt", ".hidden", "a/.git/config", "back\\slash.txt"] {
+    let names = ["../escape.txt", "/absolute.txt", "a//b.txt", ".hidden", "a/.git/config", "back\\slash.txt"];
+    for name in names.into_iter().chain(["notes.md~", "a/#notes#", "~$notes.docx"]) {
         let refused = upload(&app, one(name)).await;
         assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{name}: {}", refused.body);
         assert_eq!(
@@ -84,6 +85,12 @@ async fn what_cannot_be_taken_is_refused_with_its_name() {
     }
     let twice = upload(&app, one("a.txt").part("file", file("a.txt", "Other."))).await;
     assert!(twice.body["detail"].as_str().unwrap().contains("twice"), "{}", twice.body);
+    for (first, second) in [("a.txt", "a.txt/b.txt"), ("a/b.txt/c.txt", "a/b.txt")] {
+        let both = upload(&app, one(first).part("file", file(second, "Other."))).await;
+        assert!(both.body["detail"].as_str().unwrap().contains("a file and a folder"), "{}", both.body);
+    }
+    let no_bool = upload(&app, one("a.txt").text("same_folder", "banana")).await;
+    assert_eq!(no_bool.body["field"], "same_folder", "{}", no_bool.body);
     let nothing = upload(&app, Form::new().text("root", "handbook")).await;
     assert!(nothing.body["detail"].as_str().unwrap().contains("no file"), "{}", nothing.body);
     let unknown = upload(&app, one("a.txt").text("colour", "blue")).await;

@@ -71,8 +71,9 @@ async fn a_request_in_flight_is_not_answered_twice() {
         assert!(matches!(sessions.reserve(&key, &request, LIFE).await, Reservation::InFlight));
         assert!(matches!(sessions.reserve(&key, &other, LIFE).await, Reservation::OtherRequest));
         // Its turn failed: it may be tried again, with another body even.
-        sessions.release(reserved).await;
-        sessions.release(reserve(&sessions, &key, &other).await).await;
+        sessions.release(&reserved).await;
+        drop(reserved);
+        sessions.release(&reserve(&sessions, &key, &other).await).await;
         answer(&sessions, reserve(&sessions, &key, &request).await, "one").await;
         assert!(matches!(sessions.reserve(&key, &request, LIFE).await, Reservation::Answered { .. }));
     }

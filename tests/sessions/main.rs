@@ -4,6 +4,8 @@
 
 #[path = "../support/certificates.rs"]
 mod certificates;
+#[path = "../support/chaos_proxy.rs"]
+mod chaos_proxy;
 #[path = "../support/redis_cluster.rs"]
 mod redis_cluster;
 #[path = "../support/redis_sentinel.rs"]
@@ -21,6 +23,7 @@ mod embedded;
 mod idempotency;
 mod interleavings;
 mod journal;
+mod lost_replies;
 mod outages;
 mod permissions;
 mod place;

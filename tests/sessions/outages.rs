@@ -210,6 +210,41 @@ async fn a_full_redis_keeps_nothing_and_says_so() {
 }
 
 #[tokio::test]
+async fn a_session_whose_first_turn_waits_is_there_until_it_is_deleted() {
+    let server = RedisServer::start_with(&["--maxmemory-policy", "noeviction"]);
+    let sessions = on(&server).await;
+    let key = key("new");
+    server.command(&["CONFIG", "SET", "maxmemory", "1"]);
+    assert_eq!(flags(say(&sessions, &key, "one").await), IN_MEMORY);
+    assert!(sessions.read(&key).await.is_err_and(|error| error.is_outage()));
+
+    let loaded = sessions.load(&key).await;
+    let under_way = turn("two");
+    assert!(sessions.delete(&key).await.unwrap());
+    assert!(sessions.read(&key).await.unwrap().is_none());
+    let saved = sessions.append(&key, loaded.seen, under_way).await;
+    assert_eq!((flags(saved), saved.conversation_length), (IN_MEMORY, 0));
+    server.command(&["CONFIG", "SET", "maxmemory", "0"]);
+    assert_eq!(sessions.pending_turns(), 0);
+    assert!(sessions.read(&key).await.unwrap().is_none(), "the turn under way did not bring it back");
+    assert_eq!(say(&sessions, &key, "three").await.conversation_length, 2);
+}
+
+#[tokio::test]
+async fn what_may_have_expired_is_not_remembered_in_an_outage() {
+    let mut server = RedisServer::start();
+    let mut options = SessionOptions::new(redis_at(&server.url(), DEADLINE));
+    options.ttl = Some(Duration::from_millis(500));
+    let sessions = Sessions::open(options).await.unwrap();
+    let key = key("expired");
+    say(&sessions, &key, "one").await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    server.kill();
+    let loaded = sessions.load(&key).await;
+    assert_eq!((loaded.history, loaded.messages.len()), (History::Unavailable, 0));
+}
+
+#[tokio::test]
 async fn a_replica_takes_no_turns() {
     let server = RedisServer::start();
     let sessions = on(&server).await;

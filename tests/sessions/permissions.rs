@@ -33,7 +33,7 @@ async fn everything(url: &str, command: impl Fn(&[&str]) -> String) {
     answer(&sessions, first, "first").await;
     // Records of more than an hour ago are removed.
     assert_eq!(command(&["HSET", "session:{default:once}:turns", "", "1", "old", "answered digest turn 2 1"]), "1");
-    sessions.release(reserve(&sessions, &key("once"), &request("second", "digest")).await).await;
+    sessions.release(&reserve(&sessions, &key("once"), &request("second", "digest")).await).await;
     assert_eq!(command(&["HEXISTS", "session:{default:once}:turns", "old"]), "0");
     let exported = sessions.export(&key("once")).await.unwrap().expect("it is there");
     assert!(sessions.delete(&key("once")).await.unwrap());
@@ -49,6 +49,22 @@ async fn everything(url: &str, command: impl Fn(&[&str]) -> String) {
     eventually("it is gone", async || short.read(&key("c")).await.unwrap().is_none()).await;
     assert_eq!(short.list("default", None, 10).await.unwrap().sessions.len(), 1);
     sessions.check().await.unwrap();
+}
+
+/// Ended sessions that cannot be removed from the listing are left there, and not looked at over and over.
+#[tokio::test]
+async fn a_listing_that_cannot_be_cleaned_is_left_alone() {
+    let server = RedisServer::start();
+    restrict(&server);
+    server.command(&["ACL", "SETUSER", "footnote", "-zrem"]);
+    let dead: Vec<String> = (0..1000).flat_map(|id| ["1".to_owned(), format!("dead-{id}")]).collect();
+    let add: Vec<&str> = ["ZADD", "sessions:{default}"].into_iter().chain(dead.iter().map(String::as_str)).collect();
+    server.command(&add);
+    let _sessions = open(&restricted_url(&server), |_| {}).await;
+    let sweeps = || server.command(&["INFO", "commandstats"]).matches("cmdstat_zrangebyscore:calls=1,").count();
+    eventually("it is looked at", async || sweeps() == 1).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(sweeps(), 1, "and not again at once");
 }
 
 #[tokio::test]

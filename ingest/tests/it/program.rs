@@ -61,6 +61,18 @@ fn good_folder() -> Folder {
 }
 
 #[test]
+fn an_address_or_a_folder_that_is_none_is_wrong_use() {
+    let place = Place::new(good_folder());
+    let refused = |output: &Output, said: &str| {
+        assert!(status(output) == 2 && stderr(output).contains(said), "{output:?}");
+    };
+    refused(&place.ingest(&["--server", "nonsense"]), "http://HOST:PORT");
+    let data = place.data.path();
+    refused(&run(data, &["copy", "--from", ".", "--to", "nonsense"]), "http://HOST:PORT");
+    refused(&run(data, &["copy", "--from", "missing", "--to", "http://127.0.0.1:9"]), "no such folder");
+}
+
+#[test]
 fn a_folder_without_faults_ends_with_0_and_a_summary() {
     let place = Place::new(good_folder().with("photo.png", b"\x89PNG\r\n\x1a\n\0"));
     let output = place.ingest(&[]);

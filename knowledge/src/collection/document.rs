@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
 /// What is known of a document beside its text: `modified_at`, and what its front matter says.
@@ -84,15 +85,28 @@ pub struct NewChunk {
     pub embedding: Vec<f32>,
 }
 
+/// An empty list, of what a user may see for example, must not be taken for none.
+fn not_empty<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    let values = Vec::deserialize(deserializer)?;
+    if values.is_empty() {
+        return Err(D::Error::custom("an empty list matches nothing; leave it out to match everything"));
+    }
+    Ok(values)
+}
+
 /// What a caller may restrict a search or listing to. All given conditions must hold; within one, any value may match.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Filter {
+    #[serde(deserialize_with = "not_empty")]
     pub tags: Vec<String>,
     /// Exact `source` values.
+    #[serde(deserialize_with = "not_empty")]
     pub sources: Vec<String>,
+    #[serde(deserialize_with = "not_empty")]
     pub document_ids: Vec<Uuid>,
     /// In one of these folders or below, as `handbook/hr`; the first part is the name of the root.
+    #[serde(deserialize_with = "not_empty")]
     pub folders: Vec<String>,
     /// Each of these is said by the document's metadata, which may say more.
     pub metadata: BTreeMap<String, String>,

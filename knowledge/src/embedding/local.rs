@@ -3,15 +3,13 @@
 //! Texts that are not short are tokenised on the blocking pool; all are embedded by worker threads of their own
 //! ([`crate::inference`]).
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
 use super::{EmbeddingIdentity, Error, Tokenizer, pooling};
-use crate::inference::{self, Jobs, Network, Priority, Workers};
+use crate::inference::{self, Network, Priority, Session, Workers};
 
 // In the binary, so that it needs no file beside it. `tools/export_model.py` makes it.
 static WEIGHTS: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/all-MiniLM-L6-v2/model.onnx"));
@@ -38,23 +36,12 @@ impl LocalEmbedder {
 
     /// Loads the model, with one worker for each core. Takes tens of milliseconds of CPU; see [`LocalEmbedder::open`].
     pub fn load() -> Result<Self, Error> {
-        Self::load_with_workers(available_parallelism().unwrap_or(NonZeroUsize::MIN))
-    }
-
-    pub fn load_with_workers(count: NonZeroUsize) -> Result<Self, Error> {
         let network = Network::load(WEIGHTS, "last_hidden_state", PACKED).map_err(Error::Model)?;
-        let network = Arc::new(network);
-        let new_thread = |jobs: Jobs<Vec<u32>>| {
-            let session = network.session();
-            move || {
-                let embed = |tokens: &Vec<u32>| {
-                    let states = session.run(tokens, tokens.len(), [1, tokens.len(), Self::DIMENSION])?;
-                    Ok(mean(&states))
-                };
-                session.on_its_thread(|| jobs.answer_all(embed));
-            }
+        let embed = |session: &Session, tokens: &Vec<u32>| {
+            let states = session.run(tokens, tokens.len(), [1, tokens.len(), Self::DIMENSION])?;
+            Ok(mean(&states))
         };
-        let workers = Workers::start("embed", count, new_thread).map_err(Error::Model)?;
+        let workers = inference::start(network, "embed", embed).map_err(Error::Model)?;
         Ok(Self { tokenizer: Tokenizer::exact()?, workers: Arc::new(workers) })
     }
 

@@ -32,7 +32,7 @@ impl Network {
     }
 
     /// A session runs on one thread: short sequences gain more from a core of their own than from sharing several.
-    pub(crate) fn session(self: &Arc<Self>) -> Session {
+    pub(super) fn session(self: &Arc<Self>) -> Session {
         Session { network: Arc::clone(self), pool: Arc::new(ThreadPool::with_num_threads(1)) }
     }
 }
@@ -45,7 +45,7 @@ pub(crate) struct Session {
 impl Session {
     /// Does `work`, which runs the session, on the session's own thread. A run from anywhere else is handed to that thread
     /// and back, which takes some tens of microseconds each way.
-    pub(crate) fn on_its_thread(&self, work: impl FnOnce() + Send) {
+    pub(super) fn on_its_thread(&self, work: impl FnOnce() + Send) {
         self.pool.run(work);
     }
 

@@ -22,7 +22,7 @@ pub(crate) struct Workers<Input> {
 }
 
 /// What there is to do for one of the threads.
-pub(crate) struct Jobs<Input>(Arc<Queue<Input>>);
+pub(super) struct Jobs<Input>(Arc<Queue<Input>>);
 
 struct Job<Input> {
     input: Input,
@@ -42,7 +42,7 @@ struct Waiting<Input> {
 
 impl<Input: Send + 'static> Workers<Input> {
     /// `new_thread` makes what a thread does with the jobs until there are no more; `name` is what the threads are called.
-    pub(crate) fn start<Thread>(
+    pub(super) fn start<Thread>(
         name: &str,
         count: NonZeroUsize,
         new_thread: impl Fn(Jobs<Input>) -> Thread,
@@ -85,7 +85,7 @@ impl<Input> Drop for Workers<Input> {
 
 impl<Input> Jobs<Input> {
     /// Answers each job with what `run` makes of it; returns when the workers are dropped.
-    pub(crate) fn answer_all(self, mut run: impl FnMut(&Input) -> Result<Vec<f32>, Error>) {
+    pub(super) fn answer_all(self, mut run: impl FnMut(&Input) -> Result<Vec<f32>, Error>) {
         while let Some(job) = self.0.next() {
             if job.reply.is_closed() {
                 continue;

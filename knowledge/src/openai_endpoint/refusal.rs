@@ -6,6 +6,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::Response;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde_json::Value;
@@ -161,7 +163,14 @@ fn names(error: &Value) -> Vec<(&'static str, String)> {
 
 /// `Retry-After` in seconds; the form with a date is left to the backoff, clocks differ too much for it.
 fn pause(headers: &HeaderMap) -> Option<Duration> {
-    let seconds: f64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let seconds = match text.parse::<f64>() {
+        Ok(seconds) => seconds,
+        Err(_) => {
+            let until = DateTimeParser::new().parse_zoned(text).ok()?;
+            until.timestamp().duration_since(Timestamp::now()).as_secs_f64()
+        }
+    };
     (seconds >= 0.0).then(|| Duration::from_secs_f64(seconds.min(LONGEST_PAUSE_SECONDS)))
 }
 

@@ -130,7 +130,7 @@ impl QdrantStore {
     }
 
     pub(super) async fn upsert(&self, collection: &str, points: Vec<Point>) -> Result<(), Error> {
-        let dimension = self.dimension(collection).await?;
+        let Known { dimension, .. } = self.known_or_learn(collection).await?;
         let wrong = points.iter().filter_map(|point| point.dense.as_ref()).find(|dense| dense.len() != dimension);
         if let Some(dense) = wrong {
             return Err(Error::WrongDimension { expected: dimension, found: dense.len() });
@@ -283,10 +283,6 @@ impl QdrantStore {
         };
         self.connection.call("changing when vectors are indexed", collection, Patience::Changing, set).await?;
         Ok(())
-    }
-
-    async fn dimension(&self, collection: &str) -> Result<usize, Error> {
-        Ok(self.known_or_learn(collection).await?.dimension)
     }
 
     async fn known_or_learn(&self, collection: &str) -> Result<Known, Error> {

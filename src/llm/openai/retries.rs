@@ -44,9 +44,12 @@ fn may_pass(error: &Error) -> bool {
         Error::Unavailable(_) | Error::RateLimited { .. } | Error::Interrupted(_) => true,
         // The time for it is used up.
         Error::Timeout { .. } => false,
-        Error::Rejected(_) | Error::TooLong(_) | Error::InvalidResponse(_) | Error::Empty(_) | Error::Embedding(_) => {
-            false
-        }
+        Error::Rejected(_)
+        | Error::TooLong(_)
+        | Error::QuestionTooLong { .. }
+        | Error::InvalidResponse(_)
+        | Error::Empty(_)
+        | Error::Embedding(_) => false,
     }
 }
 
@@ -58,6 +61,7 @@ fn asked_delay(error: &Error) -> Duration {
         | Error::Timeout { .. }
         | Error::Rejected(_)
         | Error::TooLong(_)
+        | Error::QuestionTooLong { .. }
         | Error::InvalidResponse(_)
         | Error::Empty(_)
         | Error::Interrupted(_)

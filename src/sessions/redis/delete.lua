@@ -5,7 +5,10 @@
 local found = redis.call('HMGET', KEYS[1], 'epoch', 'last_activity')
 -- A key may be held for a turn that is to be the session's first.
 if redis.call('EXISTS', KEYS[1], KEYS[2]) == 0 then
-  return { 'absent' }
+  -- This very deletion may be sent again because the reply was lost.
+  local buried = redis.call('GET', KEYS[4])
+  local is_ours = buried and string.match(buried, '^%S+ (%d+)$') == ARGV[1]
+  return is_ours and { 'deleted', '0' } or { 'absent' }
 end
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
 redis.call('SET', KEYS[4], (found[1] or ARGV[3]) .. ' ' .. ARGV[1], 'PX', ARGV[2])

@@ -24,8 +24,8 @@ impl RedisStore {
         replace: bool,
     ) -> Result<Imported, Error> {
         let (record, messages) = session.into_record(self.max_messages);
-        let list = format!("{key}:import");
-        self.connection.query::<()>(&Cmd::del(&list)).await?;
+        // Of this import alone: another one of the same session may be under way.
+        let list = format!("{key}:import:{}", record.epoch);
         let mut piece = Vec::new();
         let mut bytes = 0;
         for (number, message) in messages.iter().enumerate() {
@@ -46,7 +46,8 @@ impl RedisStore {
                 Ok(Imported::Added)
             }
             "already_there" => Ok(Imported::AlreadyThere),
-            _ => Err(Error::Failed("the same session was imported by somebody else at the same time".into())),
+            // A piece was sent again because the connection broke, or all of them went before the last had come.
+            _ => Err(Error::Failed("its messages did not arrive as they were sent; import it again".into())),
         }
     }
 }

@@ -227,24 +227,26 @@ impl Index {
             let alive = sessions.iter().filter(|(_, session)| session.is_some()).count();
             let dead: Vec<Member> =
                 sessions.into_iter().filter(|(_, session)| session.is_none()).map(|(member, _)| member).collect();
-            self.forget(tenant, &dead).await;
-            if at_end {
+            // What cannot be removed would be found again and again.
+            if !self.forget(tenant, &dead).await || at_end {
                 return;
             }
             skipped += alive;
         }
     }
 
-    /// Best effort: what stays is found again by the next listing.
-    async fn forget(&self, tenant: &str, dead: &[Member]) {
+    /// Best effort: what stays is found again by the next listing. False if it stays.
+    async fn forget(&self, tenant: &str, dead: &[Member]) -> bool {
         if dead.is_empty() {
-            return;
+            return true;
         }
         let set = set_name(tenant);
         let script = self.scripts.forget(&set, dead);
-        if let Err(error) = self.connection.run::<()>(&set, &script).await {
-            tracing::debug!(error = &error as &dyn std::error::Error, "cannot remove ended sessions from the listing");
+        let removed = self.connection.run::<()>(&set, &script).await;
+        if let Err(error) = &removed {
+            tracing::debug!(error = error as &dyn std::error::Error, "cannot remove ended sessions from the listing");
         }
+        removed.is_ok()
     }
 }
 

@@ -14,13 +14,14 @@ local HOUR = 3600000
 
 local record = redis.call('HGET', turns, key)
 if record then
-  local state, its_digest, _, seq, counts_until = string.match(record, HEADER)
+  local state, its_digest, its_attempt, seq, counts_until = string.match(record, HEADER)
   if tonumber(counts_until) > now then
     if its_digest ~= digest then
       return { 'other_request' }
     end
     if state == 'in_flight' then
-      return { 'in_flight' }
+      -- Its own, if it is sent again because the reply was lost.
+      return { its_attempt == attempt and 'reserved' or 'in_flight' }
     end
     return { 'answered', seq, string.sub(record, string.find(record, '\n', 1, true) + 1) }
   end
