@@ -4,6 +4,7 @@
 //! (`redis`, `embedded`, `memory`) keep one contract, that of [`store`]; turns that a store could not take wait in
 //! [`pending`] and, for Redis, on disk in [`journal`]. Which messages go into a prompt is decided in `chat`, what an HTTP client sees of an error in `http`.
 
+mod acknowledged;
 mod answers;
 mod database_file;
 mod diagnosis;
@@ -337,35 +338,6 @@ impl Inner {
         messages.extend(waiting);
         messages.drain(..messages.len().saturating_sub(self.recent_messages));
         Loaded { messages, length, history, seen }
-    }
-
-    /// Takes note of a turn that the store acknowledged.
-    async fn saved(&self, key: &SessionKey, append: &Append, epoch: Uuid, seq: u64, trimmed: u64) {
-        self.ram.add_turn(key, append, epoch, seq, trimmed).await;
-        self.note_answer(key, append, seq).await;
-    }
-
-    /// The same of one that was in the store already, and may be missing in the RAM copy.
-    async fn saved_before(&self, key: &SessionKey, append: &Append, seq: u64) {
-        self.ram.forget(key).await;
-        self.note_answer(key, append, seq).await;
-    }
-
-    async fn note_answer(&self, key: &SessionKey, append: &Append, seq: u64) {
-        if let Some(answer) = &append.answer {
-            self.answers.note(key, answer, seq).await;
-        }
-    }
-
-    /// A session that is not there any more, or is another one now.
-    async fn forget(&self, key: &SessionKey) {
-        self.ram.forget(key).await;
-        self.answers.forget(key).await;
-    }
-
-    fn acknowledged(&self, seq: u64) -> Saved {
-        let backend = self.store.backend();
-        Saved { persisted: backend.is_durable(), backend, conversation_length: seq, lost: false }
     }
 
     fn session(&self, key: &SessionKey, copy: Option<&RamCopy>, present: Present) -> Session {

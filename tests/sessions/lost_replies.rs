@@ -26,10 +26,12 @@ fn lose_every_second(proxy: &ChaosProxy, to: &'static str) {
 async fn a_key_that_was_reserved_is_not_somebody_elses() {
     let redis = RedisServer::start();
     let (proxy, sessions) = behind_a_proxy(&redis).await;
-    let (first, second) = (request("first", "digest"), request("second", "digest"));
+    let named = |name| request(name, "digest");
+    // So that Redis knows the script.
+    let _before = reserve(&sessions, &key("once"), &named("before")).await;
     lose_every_second(&proxy, "digest");
-    let _first = reserve(&sessions, &key("once"), &first).await;
-    let _second = reserve(&sessions, &key("once"), &second).await;
+    let _first = reserve(&sessions, &key("once"), &named("first")).await;
+    let _second = reserve(&sessions, &key("once"), &named("second")).await;
     assert_eq!(proxy.replies_lost(), 1);
 }
 
@@ -37,9 +39,10 @@ async fn a_key_that_was_reserved_is_not_somebody_elses() {
 async fn a_session_that_was_deleted_was_there() {
     let redis = RedisServer::start();
     let (proxy, sessions) = behind_a_proxy(&redis).await;
-    for id in ["a", "b"] {
+    for id in ["before", "a", "b"] {
         say(&sessions, &key(id), "one").await;
     }
+    assert!(sessions.delete(&key("before")).await.unwrap());
     lose_every_second(&proxy, ":gone");
     assert!(sessions.delete(&key("a")).await.unwrap());
     assert!(sessions.delete(&key("b")).await.unwrap());
@@ -54,6 +57,7 @@ async fn an_import_replaces_a_session_by_a_whole_one_or_not_at_all() {
     let key = key("imported");
     say(&sessions, &key, "one").await;
     let exported = sessions.export(&key).await.unwrap().expect("it is there");
+    assert_eq!(sessions.import(exported.clone(), true).await.unwrap(), Imported::Added);
     // Of the messages, their time to live and the script: the second is lost, and the script once it is sent again.
     lose_every_second(&proxy, ":import:");
     assert_eq!(sessions.import(exported.clone(), true).await.unwrap(), Imported::Added);

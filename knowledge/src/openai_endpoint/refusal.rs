@@ -252,7 +252,8 @@ mod tests {
         assert_eq!(asked("0.5"), Some(Duration::from_millis(500)));
         assert_eq!(asked("1e19"), Some(Duration::from_secs(86_400)));
         assert_eq!(asked("inf"), Some(Duration::from_secs(86_400)));
-        for no_pause in ["-1", "NaN", "Fri, 07 Nov 2036 23:59:59 GMT"] {
+        assert_eq!(asked("Wed, 07 Nov 2136 23:59:59 GMT"), Some(Duration::from_secs(86_400)));
+        for no_pause in ["-1", "NaN", "Fri, 07 Nov 2014 23:59:59 GMT", "tomorrow"] {
             assert_eq!(asked(no_pause), None, "{no_pause}");
         }
     }

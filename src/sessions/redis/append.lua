@@ -20,7 +20,7 @@ local seq, trimmed = tonumber(found[2] or 0), tonumber(found[3] or 0)
 
 local buried = redis.call('GET', tombstone)
 if buried then
-  local deletion, deleted_at = string.match(buried, '^(%S+) (%d+)$')
+  local deletion, deleted_at = string.match(buried, '^(%S+) (%d+)')
   local began_before
   if saw then
     local saw_present = seen_epoch ~= '' and seen_epoch == epoch
