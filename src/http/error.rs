@@ -78,7 +78,7 @@ impl ApiError {
     }
 
     pub fn unsupported_media_type() -> Self {
-        let detail = "the body is not JSON by its header; send it with `Content-Type: application/json`";
+        let detail = "the body is not JSON by its header; send it as `application/json`, or documents as a form";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
     }
 
@@ -255,8 +255,7 @@ impl From<chat::Error> for ApiError {
                 error
             }
             chat::Error::Stopping => {
-                let detail = "the server was stopped before the answer was complete; nothing was saved, so the question can \
-                              be asked again";
+                let detail = "the server was stopped before the answer was complete; nothing was saved, so ask again";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_stopping", detail).retry_after(1)
             }
             chat::Error::UnreadableAnswer(_) => {
@@ -332,13 +331,13 @@ impl From<llm::Error> for ApiError {
             llm::Error::Rejected { .. } => {
                 bad_gateway("the model refused this server's key or request; the operator finds the reason in the log")
             }
-            llm::Error::QuestionTooLong { tokens, limit } => Self::invalid_field(
-                "message",
-                format!(
-                    "`message` and the instructions have {tokens} tokens, and a prompt has {limit} for them and at least one \
-                     passage; ask in fewer words, or raise --context-tokens if the model reads more"
-                ),
-            ),
+            llm::Error::QuestionTooLong { tokens, limit } => {
+                let detail = format!(
+                    "`message` and the instructions have {tokens} tokens, too many for a prompt of {limit} with a passage; \
+                     ask in fewer words, or raise --context-tokens if the model reads more"
+                );
+                Self::invalid_field("message", detail)
+            }
             llm::Error::TooLong { .. } => bad_gateway(
                 "the message, its sources and the conversation are together longer than the model can read; nothing was \
                  saved, so ask with a smaller `top_k`, with `\"use_history\": false`, or in fewer words",

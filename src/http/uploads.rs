@@ -43,7 +43,7 @@ struct JsonUpload {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `source` and `text`")]
 struct JsonDocument {
     source: String,
     text: String,
