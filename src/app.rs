@@ -120,8 +120,10 @@ impl Application {
             chat.finish().await;
         });
         if timeout_at(deadline, &mut finished).await.is_err() {
-            tracing::warn!("answers in flight did not finish in time and are not saved");
-            chat.abandon();
+            let turns = chat.abandon();
+            if turns > 0 {
+                tracing::warn!(turns, "answers in flight did not finish in time and are not saved");
+            }
             if timeout(LAST_WORDS, finished).await.is_err() {
                 tracing::warn!("closing connections that did not end by themselves");
             }

@@ -90,9 +90,7 @@ impl Chat {
         let span = error_span!("turn");
         self.0.turns.spawn(
             async move {
-                let answering = chat.answer_once(&request, &events);
-                let answered = chat.abandoned.run_until_cancelled(answering).await;
-                let last = match answered.unwrap_or(Err(Error::Stopping)) {
+                let last = match chat.answer_once(&request, &events).await {
                     Ok(Outcome::Answered(response)) => {
                         metrics::answered(&response);
                         TurnEvent::Done(response)
@@ -125,9 +123,10 @@ impl Chat {
         self.0.turns.wait().await;
     }
 
-    /// Ends the turns that are not finished; whoever listens is told.
-    pub fn abandon(&self) {
+    /// Ends the turns that wait for the model; whoever listens is told. Returns how many were not finished.
+    pub fn abandon(&self) -> usize {
         self.0.abandoned.cancel();
+        self.0.turns.len()
     }
 
     pub fn answerer(&self) -> &Answerer {
@@ -193,7 +192,9 @@ impl Inner {
             let prompt = self.answerer.prompt(&question);
             Explanation::of(&retrieved, candidates, prompt)
         });
-        let answer = self.ask_model(question, events, &mut timings).await?;
+        // Only here: a turn is not to be left in the middle of being saved.
+        let asking = self.ask_model(question, events, &mut timings);
+        let answer = self.abandoned.run_until_cancelled(asking).await.ok_or(Error::Stopping)??;
         let answered = Answered { asked_at, session, history: history.used, retrieved, context, answer, timings };
         let mut response = Box::pin(self.finish_turn(request, reserved, answered)).await;
         // Not with the stored answer: it is about this run, and many times as long.

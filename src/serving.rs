@@ -63,6 +63,8 @@ async fn until_stopped<Answers>(
 {
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
+        // A head that is there when the stop comes is read.
+        biased;
         _ = connection.as_mut() => return,
         () = stop.cancelled() => {}
     }

@@ -37,6 +37,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use moka::future::Cache;
+use moka::policy::EvictionPolicy;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -133,7 +134,11 @@ impl Sessions {
             next_number: AtomicU64::new(1),
             ttl: options.ttl,
             recent_messages: options.recent_messages,
-            deleted_unsaved: Cache::builder().time_to_live(LONGEST_TURN).max_capacity(10_000).build(),
+            deleted_unsaved: Cache::builder()
+                .time_to_live(LONGEST_TURN)
+                .max_capacity(10_000)
+                .eviction_policy(EvictionPolicy::lru())
+                .build(),
         });
         let replayer = Arc::new(Replayer::start(&inner));
         Ok(Self { inner, _replayer: replayer })
@@ -177,7 +182,7 @@ impl Sessions {
         let inner = &self.inner;
         let _lock = inner.locks.lock(key).await;
         if inner.deleted_unsaved.get(key).await.is_some_and(|deleted_at| turn.user.created_at <= deleted_at) {
-            return in_memory(0);
+            return lost(0);
         }
         // Under the lock: the numbers of a session's turns must be in the order in which they are sent.
         let number = inner.next_number.fetch_add(1, Ordering::Relaxed);
@@ -197,9 +202,9 @@ impl Sessions {
             }
             Ok(Appended::Deleted) => {
                 inner.forget(key).await;
-                in_memory(0)
+                lost(0)
             }
-            Ok(Appended::Superseded { seq }) => in_memory(seq),
+            Ok(Appended::Superseded { seq }) => lost(seq),
             Err(error) => inner.keep_for_later(key, append, &error).await,
         }
     }
@@ -368,6 +373,11 @@ impl Inner {
 
 fn in_memory(conversation_length: u64) -> Saved {
     Saved { persisted: false, backend: Backend::Memory, conversation_length, lost: false }
+}
+
+/// Of a turn that is not saved and never will be.
+fn lost(conversation_length: u64) -> Saved {
+    Saved { lost: true, ..in_memory(conversation_length) }
 }
 
 fn count_lost_turn(reason: &'static str) {

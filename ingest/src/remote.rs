@@ -102,6 +102,13 @@ async fn run<Progress: Fn(Event) + Send + Sync>(
     run.deal_with_gone().await
 }
 
+/// Folders are searched for no such files, but one may be named on the command line.
+fn is_refused_by_name(source: &str) -> bool {
+    let mut below_root = source.split('/').skip(1);
+    let name = source.rsplit('/').next().unwrap_or_default();
+    below_root.any(|part| part.starts_with('.')) || discover::is_left_by_an_editor(name.as_ref())
+}
+
 struct Run<'a, Progress> {
     server: &'a Server,
     options: &'a IngestOptions,
@@ -129,6 +136,11 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
     async fn changed(&self, found: Found) -> Option<Changed> {
         let candidate = worth_reading(found, &self.seen, self.options, self.recorder)?;
         let source = candidate.source.clone();
+        if is_refused_by_name(&source) {
+            let reason = "a server takes no hidden file, and none that an editor leaves behind".to_owned();
+            self.recorder.done(source, Outcome::Failed { reason, advice: "give it another name".to_owned() });
+            return None;
+        }
         let (reader, extractor) = (self.reader.clone(), self.options.extractor.clone());
         let outcome = match on_a_blocking_thread(move || reader.read(prepare::open(candidate, &extractor)?)).await {
             Ok(changed) if !self.options.dry_run => return Some(changed),

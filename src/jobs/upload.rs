@@ -19,9 +19,7 @@ pub enum InvalidSource {
     Path,
     #[error("must have no part that begins with a dot, as hidden files have")]
     Hidden,
-    #[error(
-        "has a part as editors leave behind them: one that ends in `~`, begins with `~$`, or stands between two `#`"
-    )]
+    #[error("is one that editors leave behind: it ends in `~`, begins with `~$`, or stands between two `#`")]
     LeftByAnEditor,
     #[error("is there twice")]
     Twice,
@@ -84,12 +82,14 @@ impl Upload {
             match part {
                 "" | "." | ".." => return Err(InvalidSource::Path),
                 part if part.starts_with('.') => return Err(InvalidSource::Hidden),
-                part if is_left_by_an_editor(part.as_ref()) => return Err(InvalidSource::LeftByAnEditor),
                 part if part.len() > 255 => return Err(InvalidSource::Length),
                 _ => {}
             }
         }
         let path = self.files.join(source);
+        if path.file_name().is_some_and(is_left_by_an_editor) {
+            return Err(InvalidSource::LeftByAnEditor);
+        }
         let above: Vec<&Path> = path.ancestors().skip(1).take_while(|folder| *folder != self.files).collect();
         if self.folders.contains(&path) || above.iter().any(|folder| self.sources.contains(*folder)) {
             return Err(InvalidSource::FileAndFolder);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moka::future::Cache;
+use moka::policy::EvictionPolicy;
 
 use super::idempotency::{ANSWER_LIFE, IdempotencyKey, StoredAnswer};
 use super::key::SessionKey;
@@ -30,6 +31,7 @@ impl RecentAnswers {
         let answers = Cache::builder()
             .max_capacity(MOST_BYTES)
             .weigher(move |_, answers| bytes(answers).try_into().unwrap_or(u32::MAX))
+            .eviction_policy(EvictionPolicy::lru())
             .time_to_idle(ttl.map_or(ANSWER_LIFE, |ttl| ttl.min(ANSWER_LIFE)));
         Self(answers.build())
     }

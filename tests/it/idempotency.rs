@@ -134,6 +134,30 @@ async fn in_an_outage_the_server_knows_what_it_answered_before() {
 }
 
 #[tokio::test]
+async fn a_turn_that_a_stop_cuts_off_holds_no_key() {
+    let (redis, model) = (RedisServer::start(), ModelServer::start());
+    let server = async || {
+        TestApp::builder()
+            .option("--redis-url", redis.url())
+            .option("--redis-timeout", 5000)
+            .option("--openai-base-url", model.base_url())
+            .option("--shutdown-timeout", 1)
+            .start()
+            .await
+    };
+    let mut stopped = server().await;
+    model.then(Reply::Stall);
+    let request = stopped.request("POST", "/chat").header("Idempotency-Key", "k").json(&question());
+    let asking = tokio::spawn(request.send());
+    model.received(1).await;
+    stopped.shut_down().await;
+    assert_eq!(asking.await.unwrap().unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+
+    model.always(|| Reply::answer("Learning from data."));
+    assert_eq!(ask(&server().await, "k", &question()).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_turn_that_can_never_be_saved_holds_no_key() {
     let redis = RedisServer::start();
     let app = TestApp::builder().option("--redis-url", redis.url()).option("--redis-timeout", 5000).start().await;

@@ -83,14 +83,7 @@ async fn a_failed_turn_leaves_its_conversation_as_it_was() {
 async fn a_rate_limit_passes_on_how_long_to_wait() {
     let model = ModelServer::start();
     let app = app_with(&model).await;
-    // A date is a pause, too; none is longer than a day.
-    let pauses = [
-        (Some("1800"), "1800"),
-        (Some("7.2"), "8"),
-        (Some("Wed, 21 Oct 2099 07:28:00 GMT"), "86400"),
-        (Some("Wed, 21 Oct 2015 07:28:00 GMT"), "5"),
-        (None, "5"),
-    ];
+    let pauses = [(Some("1800"), "1800"), (Some("7.2"), "8"), (None, "5")];
     for (asked, told) in pauses {
         model.always(move || Reply::Refuse { status: 429, code: "slow_down", retry_after: asked });
         let answer = app.post("/chat", json!({"message": "What is machine learning?"})).await;

@@ -6,8 +6,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::Response;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde_json::Value;
@@ -163,14 +161,7 @@ fn names(error: &Value) -> Vec<(&'static str, String)> {
 
 /// `Retry-After` in seconds; the form with a date is left to the backoff, clocks differ too much for it.
 fn pause(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let seconds = match text.parse::<f64>() {
-        Ok(seconds) => seconds,
-        Err(_) => {
-            let until = DateTimeParser::new().parse_zoned(text).ok()?;
-            until.timestamp().duration_since(Timestamp::now()).as_secs_f64()
-        }
-    };
+    let seconds: f64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     (seconds >= 0.0).then(|| Duration::from_secs_f64(seconds.min(LONGEST_PAUSE_SECONDS)))
 }
 
@@ -252,8 +243,7 @@ mod tests {
         assert_eq!(asked("0.5"), Some(Duration::from_millis(500)));
         assert_eq!(asked("1e19"), Some(Duration::from_secs(86_400)));
         assert_eq!(asked("inf"), Some(Duration::from_secs(86_400)));
-        assert_eq!(asked("Wed, 07 Nov 2136 23:59:59 GMT"), Some(Duration::from_secs(86_400)));
-        for no_pause in ["-1", "NaN", "Fri, 07 Nov 2014 23:59:59 GMT", "tomorrow"] {
+        for no_pause in ["-1", "NaN", "Fri, 07 Nov 2036 23:59:59 GMT"] {
             assert_eq!(asked(no_pause), None, "{no_pause}");
         }
     }

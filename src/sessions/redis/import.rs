@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use redis::Cmd;
-
 use super::RedisStore;
 use super::scripts::{Reply, status};
 use crate::sessions::database_file::to_json;
@@ -33,8 +31,8 @@ impl RedisStore {
             bytes += json.len();
             piece.push(json);
             if bytes >= PIECE_BYTES || number + 1 == messages.len() {
-                self.connection.query::<()>(&Cmd::rpush(&list, std::mem::take(&mut piece))).await?;
-                self.connection.query::<()>(&Cmd::expire(&list, LIST_LIFE.as_secs() as i64)).await?;
+                let script = self.scripts.import_piece(&list, &std::mem::take(&mut piece), LIST_LIFE);
+                self.connection.run::<Reply>(&list, &script).await?;
                 bytes = 0;
             }
         }

@@ -26,6 +26,7 @@ pub(super) struct Scripts {
     delete: Script,
     patch: Script,
     forget: Script,
+    import_piece: Script,
     import: Script,
 }
 
@@ -42,6 +43,7 @@ impl Scripts {
             delete: Script::new(include_str!("delete.lua")),
             patch: Script::new(include_str!("patch.lua")),
             forget: Script::new(include_str!("forget.lua")),
+            import_piece: Script::new(include_str!("import_piece.lua")),
             import: Script::new(include_str!("import.lua")),
         }
     }
@@ -128,6 +130,13 @@ impl Scripts {
     ) -> ScriptInvocation<'_> {
         let mut script = on_session(&self.patch, key);
         script.arg(before).arg(after).arg(now).arg(milliseconds(ttl));
+        script
+    }
+
+    /// `messages` are JSON.
+    pub(super) fn import_piece(&self, list: &str, messages: &[Vec<u8>], life: Duration) -> ScriptInvocation<'_> {
+        let mut script = self.import_piece.key(list);
+        script.arg(milliseconds(Some(life))).arg(messages);
         script
     }
 
