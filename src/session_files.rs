@@ -17,7 +17,7 @@ const PAGE: usize = 100;
 
 /// Writes the sessions that were named, or all, to standard output. Exit status 1 if one that was named is not there.
 pub async fn export(options: &ExportOptions) -> anyhow::Result<ExitCode> {
-    let SessionStoreOptions { sessions, data_dir, .. } = &options.store;
+    let SessionStoreOptions { sessions, data_dir } = &options.store;
     if sessions.kind() == SessionsKind::Embedded && !embedded_file(data_dir).is_file() {
         bail!("no sessions were ever kept in {}; name the server's data folder with --data-dir", data_dir.display());
     }

@@ -50,17 +50,16 @@ impl AccessRules {
     }
 
     fn what_is_foreign(&self, request: &Request) -> Option<&'static str> {
-        let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
-        let mut hosts: Vec<String> = request.headers().get_all(header::HOST).iter().map(text).collect();
         // The target of a request may name one, too, and a header may come twice: all of them must be ours.
-        hosts.extend(request.uri().authority().map(Authority::to_string));
-        if !hosts.iter().all(|host| self.knows_host(host)) {
+        let in_headers = || request.headers().get_all(header::HOST).iter().map(text);
+        let hosts = || in_headers().chain(request.uri().authority().map(Authority::as_str));
+        if !hosts().all(|host| self.knows_host(host)) {
             return Some(
                 "the Host header names another site; reach this server by its address, or start it with --allowed-host NAME",
             );
         }
         let origin = request.headers().get(header::ORIGIN).map(text)?;
-        let is_ours = self.knows_origin(&origin, hosts.first().map(String::as_str));
+        let is_ours = self.knows_origin(origin, hosts().next());
         (!is_ours).then_some("the Origin header names another site; only this server's own pages may ask")
     }
 
@@ -84,6 +83,10 @@ impl AccessRules {
         let Some((_scheme, authority)) = origin.split_once("://") else { return false };
         host.is_some_and(|host| host.eq_ignore_ascii_case(authority))
     }
+}
+
+fn text(value: &HeaderValue) -> &str {
+    value.to_str().unwrap_or_default()
 }
 
 fn digest(key: &str) -> [u8; 32] {

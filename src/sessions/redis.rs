@@ -3,10 +3,11 @@
 //! A session is `session:{<tenant>:<id>}`, a hash of `created_at`, `last_activity` (milliseconds since 1970),
 //! `metadata` (JSON), `epoch`, `seq` (messages ever appended), `trimmed` (how many of them are gone from the front) and
 //! `w:<writer>` (the last append number of each server). `…:messages` is the list of its messages as JSON, newest last;
-//! `…:turns` is a hash of what became of requests by their Idempotency-Key (`reserve.lua` tells its values); `…:gone` is the tombstone, `<epoch> <time> <name>` of the deletion. The first three
-//! live and die together. All changes are made by the Lua scripts beside this file, so that they are atomic and safe
-//! to repeat. The listing is apart, in [`listing`]. `…:import:<epoch>` is a session on its way in. `sessions:check` (in a cluster
-//! one per range of slots, `sessions:check:{<tag>}`) is written to find out whether Redis takes writes.
+//! `…:turns` is a hash of what became of requests by their Idempotency-Key (`reserve.lua` tells its values); `…:gone` is the
+//! tombstone, `<epoch> <time> <name>` of the deletion. The first three live and die together. All changes are made by the
+//! Lua scripts beside this file, so that they are atomic and safe to repeat. The listing is apart, in [`listing`].
+//! `…:import:<epoch>` is a session on its way in. `sessions:check` (in a cluster one per range of slots,
+//! `sessions:check:{<tag>}`) is written to find out whether Redis takes writes.
 
 mod address;
 mod certificates;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::model_server::{ModelServer, Reply};
 use crate::redis_server::RedisServer;
-use crate::test_app::{Answer, TestApp, answer, events};
+use crate::test_app::{Answer, TestApp, TestAppBuilder, answer, events};
 
 async fn ask(app: &TestApp, key: &str, body: &Value) -> Answer {
     answer(app.request("POST", "/chat").header("Idempotency-Key", key).json(body)).await
@@ -18,6 +18,11 @@ fn question() -> Value {
 async fn app() -> TestApp {
     let note = "# Learning\n\nMachine learning is programs that learn from data.\n";
     TestApp::builder().document("ml.md", note).start().await
+}
+
+/// A server on this Redis, however long that takes to answer.
+fn on(redis: &RedisServer) -> TestAppBuilder {
+    TestApp::builder().option("--redis-url", redis.url()).option("--redis-timeout", 5000)
 }
 
 #[tokio::test]
@@ -90,14 +95,7 @@ async fn a_key_that_is_none_is_refused() {
 #[tokio::test]
 async fn while_it_is_answered_the_same_request_is_told_to_wait_on_any_server() {
     let (redis, model) = (RedisServer::start(), ModelServer::start());
-    let server = async || {
-        TestApp::builder()
-            .option("--redis-url", redis.url())
-            .option("--redis-timeout", 5000)
-            .option("--openai-base-url", model.base_url())
-            .start()
-            .await
-    };
+    let server = async || on(&redis).option("--openai-base-url", model.base_url()).start().await;
     let (one, other) = (server().await, server().await);
     let (words, live) = Reply::live();
     model.then(live);
@@ -123,7 +121,7 @@ async fn while_it_is_answered_the_same_request_is_told_to_wait_on_any_server() {
 #[tokio::test]
 async fn in_an_outage_the_server_knows_what_it_answered_before() {
     let mut redis = RedisServer::start();
-    let app = TestApp::builder().option("--redis-url", redis.url()).option("--redis-timeout", 5000).start().await;
+    let app = on(&redis).start().await;
     let first = ask(&app, "k", &question()).await.body;
     redis.kill();
     let again = ask(&app, "k", &question()).await;
@@ -136,15 +134,7 @@ async fn in_an_outage_the_server_knows_what_it_answered_before() {
 #[tokio::test]
 async fn a_turn_that_a_stop_cuts_off_holds_no_key() {
     let (redis, model) = (RedisServer::start(), ModelServer::start());
-    let server = async || {
-        TestApp::builder()
-            .option("--redis-url", redis.url())
-            .option("--redis-timeout", 5000)
-            .option("--openai-base-url", model.base_url())
-            .option("--shutdown-timeout", 1)
-            .start()
-            .await
-    };
+    let server = || on(&redis).option("--openai-base-url", model.base_url()).option("--shutdown-timeout", 1).start();
     let mut stopped = server().await;
     model.then(Reply::Stall);
     let request = stopped.request("POST", "/chat").header("Idempotency-Key", "k").json(&question());
@@ -160,7 +150,7 @@ async fn a_turn_that_a_stop_cuts_off_holds_no_key() {
 #[tokio::test]
 async fn a_turn_that_can_never_be_saved_holds_no_key() {
     let redis = RedisServer::start();
-    let app = TestApp::builder().option("--redis-url", redis.url()).option("--redis-timeout", 5000).start().await;
+    let app = on(&redis).start().await;
     assert_eq!(ask(&app, "one", &question()).await.body["session_persisted"], true);
     // The session is damaged.
     redis.command(&["DEL", "session:{default:someone}:messages"]);
