@@ -136,13 +136,11 @@ async fn a_body_that_never_ends_is_cut_off() {
     let (mut reader, mut writer) = connection.into_split();
     let writing = tokio::spawn(async move { while writer.write_all(chunk.as_bytes()).await.is_ok() {} });
     let mut response = Vec::new();
-    let _ = tokio::time::timeout(Duration::from_secs(30), reader.read_to_end(&mut response))
-        .await
-        .expect("the server ends it");
+    let _ = tokio::time::timeout(DEADLINE, reader.read_to_end(&mut response)).await.expect("the server ends it");
     let response = String::from_utf8_lossy(&response).into_owned();
     assert!(response.starts_with("HTTP/1.1 413"), "{response}");
     drop(reader);
-    tokio::time::timeout(Duration::from_secs(30), writing).await.expect("the connection is closed").unwrap();
+    tokio::time::timeout(DEADLINE, writing).await.expect("the connection is closed").unwrap();
     still_answers(&app).await;
 }
 

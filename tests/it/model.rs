@@ -4,17 +4,18 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::model_server::{ModelServer, Reply};
-use crate::test_app::TestApp;
+use crate::test_app::{TestApp, TestAppBuilder};
 
 async fn app_with(model: &ModelServer) -> TestApp {
+    builder_with(model).start().await
+}
+
+fn builder_with(model: &ModelServer) -> TestAppBuilder {
     TestApp::builder()
         .document("ml.md", "# Learning\n\nMachine learning is programs that learn from data.\n")
         .option("--openai-base-url", model.base_url())
         .option("--openai-api-key", "sk-secret")
         .option("--chat-model", "scripted")
-        .option("--model-timeout", 3)
-        .start()
-        .await
 }
 
 #[tokio::test]
@@ -40,7 +41,7 @@ async fn each_failure_of_the_model_has_its_status_and_saves_nothing() {
     let model = ModelServer::start();
     let app = app_with(&model).await;
     type Case = (fn() -> Reply, StatusCode, &'static str);
-    let cases: [Case; 10] = [
+    let cases: [Case; 9] = [
         (|| Reply::refuse(401), StatusCode::BAD_GATEWAY, "model_error"),
         (|| Reply::refuse(404), StatusCode::BAD_GATEWAY, "model_error"),
         (|| Reply::refuse(500), StatusCode::BAD_GATEWAY, "model_error"),
@@ -50,7 +51,6 @@ async fn each_failure_of_the_model_has_its_status_and_saves_nothing() {
         (|| Reply::CutAfter("Half an".to_owned()), StatusCode::BAD_GATEWAY, "model_error"),
         (|| Reply::events([said("You must", "abort")]), StatusCode::BAD_GATEWAY, "model_error"),
         (|| Reply::events([said("", "content_filter")]), StatusCode::BAD_GATEWAY, "model_error"),
-        (|| Reply::Stall, StatusCode::GATEWAY_TIMEOUT, "model_timeout"),
     ];
     for (reply, status, code) in cases {
         model.always(reply);
@@ -62,6 +62,17 @@ async fn each_failure_of_the_model_has_its_status_and_saves_nothing() {
     assert_eq!(app.get("/sessions/someone").await.status, StatusCode::NOT_FOUND);
     model.always(|| Reply::answer("Back again [1]."));
     assert_eq!(app.ask("someone", "What is machine learning?").await["conversation_length"], 2);
+}
+
+#[tokio::test]
+async fn a_model_that_never_answers_is_waited_for_as_long_as_it_may_take() {
+    let model = ModelServer::start();
+    model.then(Reply::Stall);
+    // Nothing else may be asked of so short a time: a retry alone may wait longer.
+    let app = builder_with(&model).option("--model-timeout", 1).start().await;
+    let answer = app.post("/chat", json!({"user_id": "someone", "message": "What is machine learning?"})).await;
+    assert_eq!((answer.status, &answer.body["code"]), (StatusCode::GATEWAY_TIMEOUT, &json!("model_timeout")));
+    assert_eq!(app.get("/sessions/someone").await.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
@@ -292,7 +303,7 @@ async fn the_sentence_of_abstention_is_in_the_language_of_the_question() {
 #[tokio::test]
 async fn where_documents_are_not_enough_answers_may_come_from_elsewhere_if_allowed() {
     let model = ModelServer::start();
-    let with = |app: crate::test_app::TestAppBuilder| {
+    let with = |app: TestAppBuilder| {
         app.document("ml.md", "# Learning\n\nMachine learning is programs that learn from data.\n")
             .option("--answer-only-from-documents", "false")
     };

@@ -9,7 +9,7 @@ use crate::redis_server::{RedisServer, free_port};
 use crate::test_app::{TestApp, TestAppBuilder};
 
 fn app_on(redis: &RedisServer) -> TestAppBuilder {
-    TestApp::builder().option("--redis-url", redis.url()).option("--redis-timeout", 500)
+    TestApp::builder().option("--redis-url", redis.url()).option("--redis-timeout", 2000)
 }
 
 #[tokio::test]

@@ -4,21 +4,23 @@
 use serde_json::{Value, json};
 
 use crate::rerank_server::{Manner, RerankServer};
-use crate::test_app::TestApp;
+use crate::test_app::{TestApp, TestAppBuilder};
 
 const QUESTION: &str = "which lamp burns whale oil";
 
 async fn app_with(reranker: &RerankServer) -> TestApp {
+    builder_with(reranker, 10_000).start().await
+}
+
+fn builder_with(reranker: &RerankServer, timeout_ms: u64) -> TestAppBuilder {
     TestApp::builder()
         .document("whale.md", "# Lamp\n\nThis lamp burns whale oil.\n")
         .document("fish.md", "# Lamp\n\nThis lamp burns fish oil.\n")
         .document("bees.md", "# Bees\n\nBees make wax for candles.\n")
         .option("--rerank-url", reranker.url())
-        .option("--rerank-timeout", 300)
+        .option("--rerank-timeout", timeout_ms)
         .option("--rerank-api-key", "rr-secret")
         .option("--rerank-model", "cross")
-        .start()
-        .await
 }
 
 fn order(found: &Value) -> Vec<&str> {
@@ -64,7 +66,7 @@ async fn passages_are_in_the_order_of_a_reranker_of_either_kind() {
 async fn without_its_answer_the_order_of_the_search_stands_and_it_is_left_alone_for_a_while() {
     for manner in [Manner::Stalls, Manner::Fails, Manner::LeavesOut] {
         let reranker = RerankServer::start(manner);
-        let app = app_with(&reranker).await;
+        let app = builder_with(&reranker, 300).start().await;
         for _ in 0..3 {
             let answer = app.post("/chat", json!({"message": QUESTION, "top_k": 2})).await.body;
             assert_eq!(order(&answer["source_documents"]), ["library/whale.md", "library/fish.md"], "{manner:?}");

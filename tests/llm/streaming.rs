@@ -195,10 +195,13 @@ async fn a_connection_is_reused_when_its_response_ends_after_its_last_event() {
     let server = ModelServer::start();
     server.always(|| Reply::EndLate("Hello. [1]".to_owned()));
     let client = client(&server);
-    for _ in 0..3 {
+    for asked in 1.. {
         ask(&client).await.unwrap();
+        if server.connections() < asked {
+            break;
+        }
+        assert!(asked < 20, "each of {asked} questions had a connection of its own");
         // As a reader of the answer takes.
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
-    assert_eq!(server.connections(), 1);
 }

@@ -120,7 +120,7 @@ async fn after_a_failed_write_the_folder_is_opened_again() {
     assert!(error.is_transient(), "{error:?}");
 
     fs::rename(&away, &stored).unwrap();
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while let Err(error) = store.check().await {
         assert!(Instant::now() < deadline, "{error}");
         tokio::task::yield_now().await;

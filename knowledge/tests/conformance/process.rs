@@ -39,7 +39,7 @@ pub(crate) fn start_with(program: &mut Command, test: &str, folder: &Path, envir
 impl Process {
     /// What it says about what it does, as it says it.
     pub(crate) fn lines(&mut self) -> impl Iterator<Item = String> {
-        let line = || self.lines.recv_timeout(Duration::from_secs(20)).expect("the child went silent");
+        let line = || self.lines.recv_timeout(Duration::from_secs(60)).expect("the child went silent");
         std::iter::repeat_with(line).filter(|line| is_ours(line))
     }
 
