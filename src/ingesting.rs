@@ -59,13 +59,13 @@ impl Ingesting {
         let writing = library.wait_to_write(|error| self.cannot_begin(error)).await;
         let opened = &writing.opened;
         self.update(|state| state.error = None);
-        let progress = |event| {
+        let progress = |event: Event| {
             log_event(&event);
             self.update(|state| state.note(&event));
         };
         // Nobody is there to start it again, and `/readyz` tells what it waits for.
         let options = IngestOptions { longest_outage: Duration::MAX, extractor, ..IngestOptions::default() };
-        let outcome = ingest(&paths, &opened.collection, &opened.embedder, &options, progress).await;
+        let outcome = ingest(&paths, &opened.collection, &opened.embedder, &options, &progress).await;
         let error = match outcome {
             Ok(report) => {
                 log_report(&report);

@@ -155,7 +155,7 @@ impl Jobs {
         let progress = |event: Event| self.update(job.id, |job| job.note(&event));
         let files = job.files_folder(&self.0.folder);
         let Opened { collection, embedder } = &*writing.opened;
-        let outcome = ingest(&[files], collection, embedder, &options, progress).await;
+        let outcome = ingest(&[files], collection, embedder, &options, &progress).await;
         outcome.map_err(|stopped| whole(stopped.error))
     }
 

@@ -7,6 +7,7 @@ pub mod app;
 pub mod chat;
 pub mod cli;
 pub mod client;
+pub mod commands;
 pub mod doctor;
 pub mod documents_command;
 pub mod eval;

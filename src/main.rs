@@ -1,14 +1,9 @@
-//! `footnote`: parse, trace, build, bind, serve.
+//! `footnote`: reads the command line, and has the library do what it says.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::Context;
-use footnote::app::Application;
-use footnote::cli::{Cli, Command, ServeOptions, SessionsCommand};
-use footnote::{client, doctor, documents_command, eval, session_files, signals, telemetry, welcome};
-use footnote_ingest::{Extractor, Limits};
-use footnote_knowledge::{options, tls};
+use footnote::commands;
+use footnote_knowledge::options;
 
 // The manifest tells why.
 #[cfg(not(target_env = "msvc"))]
@@ -20,43 +15,5 @@ fn main() -> ExitCode {
     if let Some(code) = footnote_ingest::run_if_worker(std::env::args_os().skip(1)) {
         return code;
     }
-    let cli: Cli = options::parse();
-    tls::choose_library();
-    let runtime = tokio::runtime::Runtime::new().expect("the operating system gives threads");
-    let outcome = match cli.command {
-        None => runtime.block_on(serve(&cli.serve)),
-        Some(Command::Serve(options)) => runtime.block_on(serve(&options)),
-        Some(Command::Chat(options)) => client::chat(&runtime, &options),
-        Some(Command::Sessions(SessionsCommand::Export(options))) => runtime.block_on(session_files::export(&options)),
-        Some(Command::Sessions(SessionsCommand::Import(options))) => runtime.block_on(session_files::import(&options)),
-        Some(Command::Documents(command)) => runtime.block_on(documents_command::run(&command)),
-        Some(Command::Ask(options)) => client::ask(&runtime, &options),
-        Some(Command::Doctor(options)) => runtime.block_on(doctor::examine(&options)),
-        Some(Command::Eval(options)) => runtime.block_on(eval::run(&options)),
-    };
-    // A file that is still being parsed for an ingest is not waited for.
-    runtime.shutdown_timeout(Duration::from_secs(1));
-    match outcome {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("footnote: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-async fn serve(options: &ServeOptions) -> anyhow::Result<ExitCode> {
-    telemetry::start_tracing(&options.log)?;
-    // Before anyone is told that the server is there, so that it ends in order from then on.
-    let mut shutdown = Box::pin(signals::shutdown()?);
-    let extractor = Extractor::in_processes_of_this_program(Limits::from(&options.file_limits))
-        .context("this program cannot be started again")?;
-    let application = tokio::select! {
-        built = Application::build(options, extractor) => built?,
-        // What is slow to open must not keep it from stopping.
-        () = &mut shutdown => return Ok(ExitCode::SUCCESS),
-    };
-    welcome::print(options, application.local_addr());
-    application.run_until(shutdown).await?;
-    Ok(ExitCode::SUCCESS)
+    commands::run(options::parse())
 }

@@ -32,7 +32,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let extractor = Extractor::in_processes(PathBuf::from(env!("CARGO_BIN_EXE_ingest")), Limits::default());
     let options = IngestOptions { extractor, ..IngestOptions::default() };
     for run in ["first", "again"] {
-        let report = ingest(std::slice::from_ref(&folder), &collection, &embedder, &options, |_| {}).await;
+        let report = ingest(std::slice::from_ref(&folder), &collection, &embedder, &options, &|_| {}).await;
         let report = report.map_err(|stopped| stopped.error)?;
         println!(
             "{run}: {} files in {:.2} s: {} added, {} unchanged, {} skipped, {} failed; {} chunks, {} of them with vectors \

@@ -25,14 +25,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let paths = [folder.clone()];
     let options = IngestOptions::default();
-    let report = ingest(&paths, &collection, &embedder, &options, |_| {}).await.map_err(|stopped| stopped.error)?;
+    let report = ingest(&paths, &collection, &embedder, &options, &|_| {}).await.map_err(|stopped| stopped.error)?;
     let megabytes = bytes as f64 / 1e6;
     println!("whole: {FILES} files, {megabytes:.1} MB, {} chunks in {:.1} s", report.chunks, report.seconds);
     println!("whole: {:.1} chunks/s, {:.2} MB/s", report.chunks_per_second(), megabytes / report.seconds);
     println!("whole: peak memory {} MiB", peak_memory_mib()?);
     println!("whole: stages busy for {:?}", report.stages);
 
-    let again = ingest(&paths, &collection, &embedder, &options, |_| {}).await.map_err(|stopped| stopped.error)?;
+    let again = ingest(&paths, &collection, &embedder, &options, &|_| {}).await.map_err(|stopped| stopped.error)?;
     println!("again: {} files unchanged in {:.2} s", again.unchanged, again.seconds);
 
     let texts = embedded_texts(&collection).await?;

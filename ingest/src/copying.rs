@@ -31,7 +31,7 @@ pub(super) async fn copy_to_server(command: &CopyCommand) -> anyhow::Result<Exit
     let target =
         StoreOptions { qdrant_url: Some(command.to.clone()), qdrant_api_key: command.qdrant_api_key.clone(), ..source };
     let to = connect::open_collection(&target, &embedder).await?;
-    let report = copy(&from, &to, |event| output.event(&event)).await;
+    let report = copy(&from, &to, &|event| output.event(&event)).await;
     output.end_progress();
     let report = report.map_err(|stopped| not_done(*stopped, &output))?;
     output.summary(&report, false);
@@ -55,7 +55,7 @@ pub(super) async fn rebuild(command: &IngestCommand, embedder: &Embedder, output
     };
     output.note(EMBEDDING_ANEW);
     let patience = IngestOptions::LONGEST_OUTAGE;
-    let report = reindex(&rebuild, embedder, patience, || {}, |event| output.event(&event)).await;
+    let report = reindex(&rebuild, embedder, patience, &|| {}, &|event| output.event(&event)).await;
     output.end_progress();
     output.summary(&report.map_err(|stopped| not_done(*stopped, output))?, false);
     if let VectorStore::Qdrant(_) = vectors {
@@ -74,7 +74,7 @@ async fn rebuild_through(file: ServerFile, embedder: &EmbedderChoice, output: &O
     let ServerFile { url, token, .. } = file;
     output.note(&format!("the data folder belongs to the server at {url}, which does it"));
     output.note(EMBEDDING_ANEW);
-    let report = reindex_through(&Server::new(&url, Some(token)), embedder, |event| output.event(&event)).await;
+    let report = reindex_through(&Server::new(&url, Some(token)), embedder, &|event| output.event(&event)).await;
     output.end_progress();
     output.summary(&report.map_err(anyhow::Error::new)?, false);
     output.note("the server embeds with this embedder now; from its next start on give it the same options");

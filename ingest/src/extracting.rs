@@ -13,7 +13,7 @@ pub(super) async fn run(command: &ExtractCommand) -> anyhow::Result<ExitCode> {
     let extractor = command.extract.extractor()?;
     let options = command.extract.options();
     let progress = |event| output.event(&event);
-    let report = extract_to(&command.out, &command.paths, &options, &extractor, progress).await;
+    let report = extract_to(&command.out, &command.paths, &options, &extractor, &progress).await;
     output.end_progress();
     let report = report?;
     output.extracted(&report);

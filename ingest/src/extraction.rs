@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::extract::ExtractOptions;
 use crate::extractor::Extractor;
 use crate::pipeline::{on_a_blocking_thread, prepare, receive, start_walk, threads};
-use crate::report::{Event, Outcome, Recorder, Report, StageSeconds};
+use crate::report::{Event, Outcome, Progress, Recorder, Report, StageSeconds};
 
 /// Writes the text of each file at `paths` to `out/<relative path>.txt`; with several paths, those of each are in a folder
 /// of its name. Nothing is indexed.
@@ -20,7 +20,7 @@ pub async fn extract_to(
     paths: &[PathBuf],
     options: &ExtractOptions,
     extractor: &Extractor,
-    progress: impl Fn(Event) + Send + Sync,
+    progress: Progress<'_>,
 ) -> Result<Report, Error> {
     let started = Instant::now();
     let recorder = Recorder::new(progress);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use footnote_ingest::{
-    Error, Event, GoneDocuments, IngestOptions, Report, Server, Stopped, discover, ingest, ingest_through,
+    Error, GoneDocuments, IngestOptions, Progress, Report, Server, Stopped, discover, ingest, ingest_through,
 };
 use footnote_knowledge::collection::Collection;
 use footnote_knowledge::connect;
@@ -95,7 +95,7 @@ async fn run_once(
     destination: &Destination,
     output: &Output,
 ) -> anyhow::Result<Report> {
-    let report = destination.ingest(command, options, |event| output.event(&event)).await;
+    let report = destination.ingest(command, options, &|event| output.event(&event)).await;
     output.end_progress();
     let report = match report {
         Ok(report) => report,
@@ -153,7 +153,7 @@ impl Destination {
         &self,
         command: &IngestCommand,
         options: &IngestOptions,
-        progress: impl Fn(Event) + Send + Sync,
+        progress: Progress<'_>,
     ) -> Result<Report, Box<Stopped>> {
         match self {
             Self::Store { knowledge, embedder, .. } => {

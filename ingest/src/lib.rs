@@ -20,6 +20,6 @@ pub use extraction::extract_to;
 pub use extractor::{Extractor, Limits, run_if_worker};
 pub use pipeline::{GoneDocuments, IngestOptions, Origin, ingest};
 pub use remote::{Server, ServerError, ingest_through, reindex_through};
-pub use report::{Event, Failure, Outcome, Report, Skipped, StageSeconds};
+pub use report::{Event, Failure, Outcome, Progress, Report, Skipped, StageSeconds};
 pub use tag::parse_tag;
 pub use transfer::{copy, reindex};

@@ -18,13 +18,14 @@ use std::time::Instant;
 
 use footnote_knowledge::collection::{self, Collection};
 use footnote_knowledge::embedding::Embedder;
+use futures::future::BoxFuture;
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::chunk::ChunkSettings;
 use crate::discover::{self, Candidate, Found, Root};
 use crate::error::{Error, Stopped, is_about_one_document, with_cause};
-use crate::report::{Event, Outcome, Recorder, Report};
+use crate::report::{Event, Outcome, Progress, Recorder, Report};
 use bulk::Bulk;
 use busy::BusyStages;
 use embed::Embedded;
@@ -53,30 +54,32 @@ const MEMORY_UNDER_WAY: usize = 128 << 20;
 /// document is there whole or not at all, and the next run goes on.
 ///
 /// Dropping the future ends the run the same way.
-pub async fn ingest(
-    paths: &[PathBuf],
-    knowledge: &Collection,
-    embedder: &Embedder,
-    options: &IngestOptions,
-    progress: impl Fn(Event) + Send + Sync,
-) -> Result<Report, Box<Stopped>> {
-    let started = Instant::now();
-    let recorder = Recorder::new(progress);
-    let busy = BusyStages::default();
-    let outcome = run(paths, knowledge, embedder, options, &recorder, &busy).await;
-    let report = recorder.finish(started.elapsed().as_secs_f64(), busy.seconds());
-    match outcome {
-        Ok(()) => Ok(report),
-        Err(error) => Err(Box::new(Stopped { error, report })),
-    }
+pub fn ingest<'a>(
+    paths: &'a [PathBuf],
+    knowledge: &'a Collection,
+    embedder: &'a Embedder,
+    options: &'a IngestOptions,
+    progress: Progress<'a>,
+) -> BoxFuture<'a, Result<Report, Box<Stopped>>> {
+    Box::pin(async move {
+        let started = Instant::now();
+        let recorder = Recorder::new(progress);
+        let busy = BusyStages::default();
+        let outcome = run(paths, knowledge, embedder, options, &recorder, &busy).await;
+        let report = recorder.finish(started.elapsed().as_secs_f64(), busy.seconds());
+        match outcome {
+            Ok(()) => Ok(report),
+            Err(error) => Err(Box::new(Stopped { error, report })),
+        }
+    })
 }
 
-async fn run<Progress: Fn(Event) + Send + Sync>(
+async fn run(
     paths: &[PathBuf],
     knowledge: &Collection,
     embedder: &Embedder,
     options: &IngestOptions,
-    recorder: &Recorder<Progress>,
+    recorder: &Recorder<'_>,
     busy: &BusyStages,
 ) -> Result<(), Error> {
     let roots = discover::roots(paths, options.root_name.as_deref())?;
@@ -116,11 +119,11 @@ async fn run<Progress: Fn(Event) + Send + Sync>(
 }
 
 /// Before anything is written, so that two folders of one name cannot both begin.
-async fn claim_names<Progress: Fn(Event)>(
+async fn claim_names(
     roots: &[Root],
     knowledge: &Collection,
     options: &IngestOptions,
-    outages: &Outages<'_, Progress>,
+    outages: &Outages<'_>,
 ) -> Result<(), Error> {
     let check = || claim::check(knowledge, roots, options);
     for claim in outages.wait_out(Error::is_transient, check).await? {
@@ -134,11 +137,11 @@ async fn claim_names<Progress: Fn(Event)>(
 }
 
 /// As many as there may be to do with: of what was sent here, only those of the same sources.
-async fn known_documents<Progress: Fn(Event)>(
+async fn known_documents(
     roots: &[Root],
     knowledge: &Collection,
     options: &IngestOptions,
-    outages: &Outages<'_, Progress>,
+    outages: &Outages<'_>,
 ) -> Result<KnownDocuments, Error> {
     let is_transient = collection::Error::is_transient;
     Ok(match &options.origin {
@@ -168,7 +171,7 @@ struct UnderWay<T> {
     share: OwnedSemaphorePermit,
 }
 
-struct Run<'a, Progress> {
+struct Run<'a> {
     knowledge: &'a Collection,
     embedder: &'a Embedder,
     options: &'a IngestOptions,
@@ -180,12 +183,12 @@ struct Run<'a, Progress> {
     seen: Mutex<Seen>,
     under_way: Arc<Semaphore>,
     bulk: Bulk,
-    recorder: &'a Recorder<Progress>,
-    outages: Outages<'a, Progress>,
+    recorder: &'a Recorder<'a>,
+    outages: Outages<'a>,
     busy: &'a BusyStages,
 }
 
-impl<Progress: Fn(Event)> Run<'_, Progress> {
+impl Run<'_> {
     async fn prepare_all(
         &self,
         mut found: mpsc::Receiver<Found>,
@@ -323,11 +326,11 @@ impl<Progress: Fn(Event)> Run<'_, Progress> {
 }
 
 /// A file that may be new or changed goes on; what else was found is done with.
-pub(crate) fn worth_reading<Progress: Fn(Event)>(
+pub(crate) fn worth_reading(
     found: Found,
     seen: &Mutex<Seen>,
     options: &IngestOptions,
-    recorder: &Recorder<Progress>,
+    recorder: &Recorder<'_>,
 ) -> Option<Candidate> {
     seen.lock().unwrap_or_else(PoisonError::into_inner).note(&found);
     let source = found.source().to_owned();

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use footnote_knowledge::options::EmbedderChoice;
+use futures::future::BoxFuture;
 use futures::{StreamExt, TryStreamExt};
 use uuid::Uuid;
 
@@ -21,35 +22,37 @@ use crate::pipeline::known::KnownDocuments;
 use crate::pipeline::outage::Outages;
 use crate::pipeline::prepare::{self, Changed, Reader};
 use crate::pipeline::{IngestOptions, on_a_blocking_thread, receive, start_walk, threads, worth_reading, written};
-use crate::report::{Event, Outcome, Recorder, Report, StageSeconds};
+use crate::report::{Event, Outcome, Progress, Recorder, Report, StageSeconds};
 use server::FinishedJob;
 pub use server::{Server, ServerError};
 use uploads::{Batches, LargestBatch};
 
 /// Like [`crate::ingest`], by way of a server. `max_tokens` are those that its embedder reads at once, if that is known;
 /// if not, a document counts as unchanged when its content is, even if the server would read it in another way by now.
-pub async fn ingest_through(
-    server: &Server,
+pub fn ingest_through<'a>(
+    server: &'a Server,
     max_tokens: Option<usize>,
-    paths: &[PathBuf],
-    options: &IngestOptions,
-    progress: impl Fn(Event) + Send + Sync,
-) -> Result<Report, Box<Stopped>> {
-    let started = Instant::now();
-    let recorder = Recorder::new(progress);
-    let outcome = run(server, max_tokens, paths, options, &recorder).await;
-    let report = recorder.finish(started.elapsed().as_secs_f64(), StageSeconds::default());
-    match outcome {
-        Ok(()) => Ok(report),
-        Err(error) => Err(Box::new(Stopped { error, report })),
-    }
+    paths: &'a [PathBuf],
+    options: &'a IngestOptions,
+    progress: Progress<'a>,
+) -> BoxFuture<'a, Result<Report, Box<Stopped>>> {
+    Box::pin(async move {
+        let started = Instant::now();
+        let recorder = Recorder::new(progress);
+        let outcome = run(server, max_tokens, paths, options, &recorder).await;
+        let report = recorder.finish(started.elapsed().as_secs_f64(), StageSeconds::default());
+        match outcome {
+            Ok(()) => Ok(report),
+            Err(error) => Err(Box::new(Stopped { error, report })),
+        }
+    })
 }
 
 /// Like [`crate::reindex`], done by the server that holds the folder, which then embeds with this embedder itself, too.
 pub async fn reindex_through(
     server: &Server,
     embedder: &EmbedderChoice,
-    progress: impl Fn(Event) + Send + Sync,
+    progress: Progress<'_>,
 ) -> Result<Report, Error> {
     let started = Instant::now();
     let recorder = Recorder::new(progress);
@@ -62,11 +65,11 @@ pub async fn reindex_through(
 }
 
 /// The job when it is done; an error if it was given up.
-async fn wait_for<Progress: Fn(Event)>(
+async fn wait_for(
     server: &Server,
     job: Uuid,
-    recorder: &Recorder<Progress>,
-    outages: &Outages<'_, Progress>,
+    recorder: &Recorder<'_>,
+    outages: &Outages<'_>,
 ) -> Result<FinishedJob, ServerError> {
     let wait = || server.finished(job, |chunks| recorder.tell(Event::Embedded { chunks }));
     let job = outages.wait_out(ServerError::is_transient, wait).await?;
@@ -76,12 +79,12 @@ async fn wait_for<Progress: Fn(Event)>(
     }
 }
 
-async fn run<Progress: Fn(Event) + Send + Sync>(
+async fn run(
     server: &Server,
     max_tokens: Option<usize>,
     paths: &[PathBuf],
     options: &IngestOptions,
-    recorder: &Recorder<Progress>,
+    recorder: &Recorder<'_>,
 ) -> Result<(), Error> {
     let roots = discover::roots(paths, options.root_name.as_deref())?;
     let outages = Outages::new(recorder, options.longest_outage);
@@ -109,21 +112,21 @@ fn is_refused_by_name(source: &str) -> bool {
     below_root.any(|part| part.starts_with('.')) || discover::is_left_by_an_editor(name.as_ref())
 }
 
-struct Run<'a, Progress> {
+struct Run<'a> {
     server: &'a Server,
     options: &'a IngestOptions,
     reader: Reader,
     known: &'a KnownDocuments,
     roots: &'a [Root],
     seen: Mutex<Seen>,
-    recorder: &'a Recorder<Progress>,
-    outages: Outages<'a, Progress>,
+    recorder: &'a Recorder<'a>,
+    outages: Outages<'a>,
 }
 
 /// Uploads under way: the server embeds one while the next is read and sent.
 const UPLOADS_AT_ONCE: usize = 2;
 
-impl<Progress: Fn(Event)> Run<'_, Progress> {
+impl Run<'_> {
     async fn upload_all(&self) -> Result<(), Error> {
         let found = receive(start_walk(self.roots.to_vec()));
         let changed = found.map(|found| self.changed(found)).buffer_unordered(threads());

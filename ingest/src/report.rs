@@ -126,14 +126,17 @@ impl Report {
     }
 }
 
+/// Is told every event of a run.
+pub type Progress<'a> = &'a (dyn Fn(Event) + Send + Sync);
+
 /// Tells every event to whoever watches, and counts.
-pub(crate) struct Recorder<Progress> {
+pub(crate) struct Recorder<'a> {
     report: Mutex<Report>,
-    progress: Progress,
+    progress: Progress<'a>,
 }
 
-impl<Progress: Fn(Event)> Recorder<Progress> {
-    pub(crate) fn new(progress: Progress) -> Self {
+impl<'a> Recorder<'a> {
+    pub(crate) fn new(progress: Progress<'a>) -> Self {
         Self { report: Mutex::default(), progress }
     }
 

@@ -8,13 +8,14 @@ use footnote_knowledge::collection::{
     self, Chunk, Collection, Document, EmbeddedChunk, Filter, Rebuild, embedded_text,
 };
 use footnote_knowledge::embedding::{self, Embedder};
+use futures::future::BoxFuture;
 use futures::{StreamExt, TryStreamExt, stream};
 use uuid::Uuid;
 
 use crate::error::{Error, Stopped};
 use crate::pipeline::IngestOptions;
 use crate::pipeline::outage::Outages;
-use crate::report::{Event, Outcome, Recorder, Report, StageSeconds};
+use crate::report::{Event, Outcome, Progress, Recorder, Report, StageSeconds};
 
 /// Documents under way at the same time.
 const AT_ONCE: usize = 4;
@@ -27,11 +28,7 @@ const MOST_PASSES: usize = 5;
 
 /// Writes every document of `from` into `to` with the vectors it has. Those that are there already stay, so that a copy
 /// that was interrupted goes on.
-pub async fn copy(
-    from: &Collection,
-    to: &Collection,
-    progress: impl Fn(Event) + Send + Sync,
-) -> Result<Report, Box<Stopped>> {
+pub async fn copy(from: &Collection, to: &Collection, progress: Progress<'_>) -> Result<Report, Box<Stopped>> {
     let started = Instant::now();
     let recorder = Recorder::new(progress);
     let transfer = Transfer::new(from, to, None, &recorder, IngestOptions::LONGEST_OUTAGE);
@@ -43,24 +40,22 @@ pub async fn copy(
 /// which the caller then drops, or a sweep. Documents that an earlier attempt has written stay, and what is written into
 /// the old collection or deleted there meanwhile, by whoever, is brought over, too: also what comes in the seconds after
 /// the switch, of which `switched` is told, unless this is ended before.
-pub async fn reindex(
-    rebuild: &Rebuild,
-    embedder: &Embedder,
+pub fn reindex<'a>(
+    rebuild: &'a Rebuild,
+    embedder: &'a Embedder,
     longest_outage: Duration,
-    switched: impl Fn() + Send + Sync,
-    progress: impl Fn(Event) + Send + Sync,
-) -> Result<Report, Box<Stopped>> {
-    let started = Instant::now();
-    let recorder = Recorder::new(progress);
-    let transfer = Transfer::new(&rebuild.old, &rebuild.new, Some(embedder), &recorder, longest_outage);
-    report(transfer.replace(rebuild, switched).await, &recorder, started)
+    switched: &'a (dyn Fn() + Send + Sync),
+    progress: Progress<'a>,
+) -> BoxFuture<'a, Result<Report, Box<Stopped>>> {
+    Box::pin(async move {
+        let started = Instant::now();
+        let recorder = Recorder::new(progress);
+        let transfer = Transfer::new(&rebuild.old, &rebuild.new, Some(embedder), &recorder, longest_outage);
+        report(transfer.replace(rebuild, switched).await, &recorder, started)
+    })
 }
 
-fn report<Progress: Fn(Event)>(
-    outcome: Result<(), Error>,
-    recorder: &Recorder<Progress>,
-    started: Instant,
-) -> Result<Report, Box<Stopped>> {
+fn report(outcome: Result<(), Error>, recorder: &Recorder<'_>, started: Instant) -> Result<Report, Box<Stopped>> {
     let report = recorder.finish(started.elapsed().as_secs_f64(), StageSeconds::default());
     match outcome {
         Ok(()) => Ok(report),
@@ -71,28 +66,28 @@ fn report<Progress: Fn(Event)>(
 /// What a collection holds.
 type Listing = HashMap<Uuid, Document>;
 
-struct Transfer<'a, Progress> {
+struct Transfer<'a> {
     from: &'a Collection,
     to: &'a Collection,
     /// None where the vectors are kept.
     embedder: Option<&'a Embedder>,
-    recorder: &'a Recorder<Progress>,
-    outages: Outages<'a, Progress>,
+    recorder: &'a Recorder<'a>,
+    outages: Outages<'a>,
 }
 
-impl<'a, Progress: Fn(Event)> Transfer<'a, Progress> {
+impl<'a> Transfer<'a> {
     fn new(
         from: &'a Collection,
         to: &'a Collection,
         embedder: Option<&'a Embedder>,
-        recorder: &'a Recorder<Progress>,
+        recorder: &'a Recorder<'a>,
         longest_outage: Duration,
     ) -> Self {
         let outages = Outages::new(recorder, longest_outage);
         Self { from, to, embedder, recorder, outages }
     }
 
-    async fn replace(&self, rebuild: &Rebuild, switched: impl Fn()) -> Result<(), Error> {
+    async fn replace(&self, rebuild: &Rebuild, switched: &(dyn Fn() + Send + Sync)) -> Result<(), Error> {
         let mut last = self.all().await?;
         for _ in 1..MOST_PASSES {
             let now = self.listing(self.from).await?;

@@ -15,6 +15,7 @@ mod qdrant;
 use std::collections::HashMap;
 use std::path::Path;
 
+use futures::future::{BoxFuture, FutureExt, TryFutureExt, ready};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -36,12 +37,16 @@ pub enum VectorStore {
     Qdrant(QdrantStore),
 }
 
+/// A call on its way. A box, since the code of an `async fn` is compiled by each crate that awaits it: a program, and
+/// every binary of tests, would compile the engine and the client again.
+pub type Call<'a, T> = BoxFuture<'a, Result<T, Error>>;
+
 /// Delegates to whichever backend this is; both have the same methods.
 macro_rules! delegate {
     ($store:expr, $method:ident($($argument:expr),*)) => {
         match $store {
-            VectorStore::Embedded(store) => store.$method($($argument),*).await,
-            VectorStore::Qdrant(store) => store.$method($($argument),*).await,
+            VectorStore::Embedded(store) => store.$method($($argument),*).boxed(),
+            VectorStore::Qdrant(store) => store.$method($($argument),*).boxed(),
         }
     };
 }
@@ -67,81 +72,81 @@ impl VectorStore {
     }
 
     /// Whether the store answers now.
-    pub async fn check(&self) -> Result<(), Error> {
+    pub fn check(&self) -> Call<'_, ()> {
         delegate!(self, check())
     }
 
     /// Creates an empty collection, or adds payload indexes that one of an earlier release lacks.
-    pub async fn ensure_collection(&self, collection: &str, schema: &CollectionSchema) -> Result<(), Error> {
+    pub fn ensure_collection<'a>(&'a self, collection: &'a str, schema: &'a CollectionSchema) -> Call<'a, ()> {
         delegate!(self, ensure_collection(collection, schema))
     }
 
-    pub async fn collection_exists(&self, collection: &str) -> Result<bool, Error> {
+    pub fn collection_exists<'a>(&'a self, collection: &'a str) -> Call<'a, bool> {
         delegate!(self, collection_exists(collection))
     }
 
     /// Deletes a collection with all its points; false when there was none.
-    pub async fn delete_collection(&self, collection: &str) -> Result<bool, Error> {
+    pub fn delete_collection<'a>(&'a self, collection: &'a str) -> Call<'a, bool> {
         delegate!(self, delete_collection(collection))
     }
 
     /// The collection that `alias` stands for.
-    pub async fn resolve_alias(&self, alias: &str) -> Result<Option<String>, Error> {
+    pub fn resolve_alias<'a>(&'a self, alias: &'a str) -> Call<'a, Option<String>> {
         delegate!(self, resolve_alias(alias))
     }
 
     /// Makes `alias` stand for `collection` in one step: nobody sees it absent in between.
-    pub async fn switch_alias(&self, alias: &str, collection: &str) -> Result<(), Error> {
+    pub fn switch_alias<'a>(&'a self, alias: &'a str, collection: &'a str) -> Call<'a, ()> {
         delegate!(self, switch_alias(alias, collection))
     }
 
     /// Writes points whole, replacing those of the same id. On return they are durable.
-    pub async fn upsert(&self, collection: &str, points: Vec<Point>) -> Result<(), Error> {
+    pub fn upsert<'a>(&'a self, collection: &'a str, points: Vec<Point>) -> Call<'a, ()> {
         delegate!(self, upsert(collection, points))
     }
 
-    pub async fn delete_points(&self, collection: &str, ids: &[Uuid]) -> Result<(), Error> {
+    pub fn delete_points<'a>(&'a self, collection: &'a str, ids: &'a [Uuid]) -> Call<'a, ()> {
         delegate!(self, delete_points(collection, ids))
     }
 
-    pub async fn delete_matching(&self, collection: &str, filter: &Filter) -> Result<(), Error> {
+    pub fn delete_matching<'a>(&'a self, collection: &'a str, filter: &'a Filter) -> Call<'a, ()> {
         delegate!(self, delete_matching(collection, filter))
     }
 
     /// Several rankings of one collection in one round trip, each best first.
-    pub async fn rank(&self, collection: &str, queries: Vec<RankingQuery<'_>>) -> Result<Vec<Vec<ScoredPoint>>, Error> {
+    pub fn rank<'a>(&'a self, collection: &'a str, queries: Vec<RankingQuery<'a>>) -> Call<'a, Vec<Vec<ScoredPoint>>> {
         delegate!(self, rank(collection, queries))
     }
 
     /// The points with these ids that exist, in any order.
-    pub async fn retrieve(
-        &self,
-        collection: &str,
-        ids: &[Uuid],
-        fields: Fields<'_>,
-    ) -> Result<Vec<StoredPoint>, Error> {
+    pub fn retrieve<'a>(
+        &'a self,
+        collection: &'a str,
+        ids: &'a [Uuid],
+        fields: Fields<'a>,
+    ) -> Call<'a, Vec<StoredPoint>> {
         delegate!(self, retrieve(collection, ids, fields))
     }
 
     /// The dense vectors of those of these points that have one, at unit length.
-    pub async fn dense_vectors(&self, collection: &str, ids: &[Uuid]) -> Result<HashMap<Uuid, Vec<f32>>, Error> {
+    pub fn dense_vectors<'a>(&'a self, collection: &'a str, ids: &'a [Uuid]) -> Call<'a, HashMap<Uuid, Vec<f32>>> {
         delegate!(self, dense_vectors(collection, ids))
     }
 
     /// Up to `limit` matching points in the order of their ids, beginning with id `from`.
-    pub async fn scroll(
-        &self,
-        collection: &str,
-        filter: &Filter,
+    pub fn scroll<'a>(
+        &'a self,
+        collection: &'a str,
+        filter: &'a Filter,
         from: Option<Uuid>,
         limit: usize,
-        fields: Fields<'_>,
-    ) -> Result<ScrollPage, Error> {
+        fields: Fields<'a>,
+    ) -> Call<'a, ScrollPage> {
         delegate!(self, scroll(collection, filter, from, limit, fields))
     }
 
     /// Exactly how many points match.
-    pub async fn count(&self, collection: &str, filter: &Filter) -> Result<usize, Error> {
+    pub fn count<'a>(&'a self, collection: &'a str, filter: &'a Filter) -> Call<'a, usize> {
         delegate!(self, count(collection, filter))
     }
 
@@ -155,50 +160,50 @@ impl VectorStore {
 
     /// Bytes of the embedded engine's write-ahead logs, of which it only shortens those it opens; none for a server,
     /// which looks after its own.
-    pub async fn log_bytes(&self) -> Result<Option<u64>, Error> {
+    pub fn log_bytes(&self) -> Call<'_, Option<u64>> {
         match self {
-            Self::Embedded(store) => store.log_bytes().await.map(Some),
-            Self::Qdrant(_) => Ok(None),
+            Self::Embedded(store) => store.log_bytes().map_ok(Some).boxed(),
+            Self::Qdrant(_) => ready(Ok(None)).boxed(),
         }
     }
 
     /// Reclaims the space of deleted points where the engine does not do so by itself. Writes wait meanwhile.
-    pub async fn compact(&self, collection: &str) -> Result<(), Error> {
+    pub fn compact<'a>(&'a self, collection: &'a str) -> Call<'a, ()> {
         match self {
-            Self::Embedded(store) => store.compact(collection).await,
-            Self::Qdrant(_) => Ok(()),
+            Self::Embedded(store) => store.compact(collection).boxed(),
+            Self::Qdrant(_) => ready(Ok(())).boxed(),
         }
     }
 
     /// Until [`VectorStore::resume_indexing`] a Qdrant server builds no HNSW index over vectors that come. The embedded
     /// engine never builds one.
-    pub async fn defer_indexing(&self, collection: &str) -> Result<(), Error> {
+    pub fn defer_indexing<'a>(&'a self, collection: &'a str) -> Call<'a, ()> {
         match self {
-            Self::Embedded(_) => Ok(()),
-            Self::Qdrant(store) => store.defer_indexing(collection).await,
+            Self::Embedded(_) => ready(Ok(())).boxed(),
+            Self::Qdrant(store) => store.defer_indexing(collection).boxed(),
         }
     }
 
     /// Ends what [`VectorStore::defer_indexing`] began, whoever that was; the server then indexes what is there.
-    pub async fn resume_indexing(&self, collection: &str) -> Result<(), Error> {
+    pub fn resume_indexing<'a>(&'a self, collection: &'a str) -> Call<'a, ()> {
         match self {
-            Self::Embedded(_) => Ok(()),
-            Self::Qdrant(store) => store.resume_indexing(collection).await,
+            Self::Embedded(_) => ready(Ok(())).boxed(),
+            Self::Qdrant(store) => store.resume_indexing(collection).boxed(),
         }
     }
 
-    pub async fn is_indexing_deferred(&self, collection: &str) -> Result<bool, Error> {
+    pub fn is_indexing_deferred<'a>(&'a self, collection: &'a str) -> Call<'a, bool> {
         match self {
-            Self::Embedded(_) => Ok(false),
-            Self::Qdrant(store) => store.is_indexing_deferred(collection).await,
+            Self::Embedded(_) => ready(Ok(false)).boxed(),
+            Self::Qdrant(store) => store.is_indexing_deferred(collection).boxed(),
         }
     }
 
     /// Writes what is pending and lets go of the folder; later calls fail.
-    pub async fn close(&self) -> Result<(), Error> {
+    pub fn close(&self) -> Call<'_, ()> {
         match self {
-            Self::Embedded(store) => store.close().await,
-            Self::Qdrant(_) => Ok(()),
+            Self::Embedded(store) => store.close().boxed(),
+            Self::Qdrant(_) => ready(Ok(())).boxed(),
         }
     }
 }

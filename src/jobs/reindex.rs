@@ -41,7 +41,7 @@ impl Jobs {
         };
         let progress = |event: Event| self.update(job.id, |job| job.note(&event));
         let switched = || serve_with(rebuild.replacement());
-        let outcome = reindex(&rebuild, &embedder, Duration::MAX, switched, progress).await;
+        let outcome = reindex(&rebuild, &embedder, Duration::MAX, &switched, &progress).await;
         outcome.map_err(|stopped| whole(stopped.error))
     }
 }

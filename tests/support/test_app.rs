@@ -132,9 +132,9 @@ impl TestApp {
         self.url = format!("http://{}", application.local_addr());
         let (stop, stopped) = oneshot::channel();
         self.stop = Some(stop);
-        self.running = Some(tokio::spawn(application.run_until(async {
+        self.running = Some(tokio::spawn(application.run_until(Box::pin(async {
             let _ = stopped.await;
-        })));
+        }))));
     }
 
     /// Waits until what it was started with is in its collection.

@@ -35,7 +35,7 @@ enum CannotEmbed {
     AnyText(embedding::Error),
 }
 
-impl<Progress: Fn(Event)> Run<'_, Progress> {
+impl Run<'_> {
     /// Nothing if the file failed, which the report then says.
     pub(super) async fn embed(&self, prepared: UnderWay<Prepared>) -> Result<Option<UnderWay<Embedded>>, Error> {
         let UnderWay { document, share } = prepared;

@@ -50,12 +50,12 @@ impl Seen {
 }
 
 /// The sources of what is to be removed, or why it is not; tells of what stays.
-pub(crate) fn to_remove<Progress: Fn(Event)>(
+pub(crate) fn to_remove(
     seen: &Mutex<Seen>,
     roots: &[Root],
     known: &KnownDocuments,
     gone: GoneDocuments,
-    recorder: &Recorder<Progress>,
+    recorder: &Recorder<'_>,
 ) -> Result<Vec<String>, Error> {
     let found = seen.lock().unwrap_or_else(PoisonError::into_inner).gone(roots, known);
     let refused = found.refused(gone);

@@ -10,15 +10,15 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Repeats what failed for the moment, and tells when waiting begins and ends.
-pub(crate) struct Outages<'a, Progress> {
-    recorder: &'a Recorder<Progress>,
+pub(crate) struct Outages<'a> {
+    recorder: &'a Recorder<'a>,
     longest: Duration,
     /// Callers that wait now: one outage is met by several, and told once.
     waiting: Mutex<usize>,
 }
 
-impl<'a, Progress: Fn(Event)> Outages<'a, Progress> {
-    pub(crate) fn new(recorder: &'a Recorder<Progress>, longest: Duration) -> Self {
+impl<'a> Outages<'a> {
+    pub(crate) fn new(recorder: &'a Recorder<'a>, longest: Duration) -> Self {
         Self { recorder, longest, waiting: Mutex::default() }
     }
 
@@ -95,7 +95,8 @@ mod tests {
     /// The outcome of an attempt that fails so often before it succeeds, and what was told meanwhile.
     async fn outcome(failures: usize, longest: Duration, failure: fn() -> Error) -> (Result<usize, Error>, Vec<Event>) {
         let events = Mutex::new(Vec::new());
-        let recorder = Recorder::new(|event| events.lock().unwrap().push(event));
+        let tell = |event| events.lock().unwrap().push(event);
+        let recorder = Recorder::new(&tell);
         let attempts = Cell::new(0);
         let attempt = || {
             attempts.set(attempts.get() + 1);

@@ -140,8 +140,8 @@ async fn a_vector_store_that_is_away_for_a_while_is_waited_for() {
     });
     let folder = folder();
     let told = Mutex::new(told);
-    let tell = |event| told.lock().unwrap().send(event).unwrap();
-    let report = ingest(&[folder.path().to_owned()], &collection, &embedder, &IngestOptions::default(), tell).await;
+    let tell = |event: Event| told.lock().unwrap().send(event).unwrap();
+    let report = ingest(&[folder.path().to_owned()], &collection, &embedder, &IngestOptions::default(), &tell).await;
     drop(told);
     assert!(outage.await.unwrap() > 0, "nothing was waited for");
     assert_eq!(report.unwrap().added, FILES);

@@ -41,13 +41,13 @@ impl Knowledge {
 
     pub(crate) async fn ingest_with(&self, paths: &[&Path], options: &IngestOptions) -> Result<Report, Error> {
         let paths: Vec<PathBuf> = paths.iter().map(|path| path.to_path_buf()).collect();
-        ingest(&paths, &self.collection, &self.embedder, options, |_| {}).await.map_err(|stopped| stopped.error)
+        ingest(&paths, &self.collection, &self.embedder, options, &|_| {}).await.map_err(|stopped| stopped.error)
     }
 
     /// What a run did until it stopped, and why.
     pub(crate) async fn ingest_until_it_stops(&self, path: &Path, watch: impl Fn(Event) + Send + Sync) -> Stopped {
         let options = IngestOptions { longest_outage: Duration::from_millis(10), ..IngestOptions::default() };
-        *ingest(&[path.to_owned()], &self.collection, &self.embedder, &options, watch).await.unwrap_err()
+        *ingest(&[path.to_owned()], &self.collection, &self.embedder, &options, &watch).await.unwrap_err()
     }
 
     pub(crate) async fn ingest_and_watch(&self, path: &Path) -> (Report, Vec<Event>) {
@@ -57,7 +57,7 @@ impl Knowledge {
     async fn watch(&self, path: &Path, options: IngestOptions) -> (Report, Vec<Event>) {
         let events = Mutex::new(Vec::new());
         let watch = |event| events.lock().unwrap().push(event);
-        let report = ingest(&[path.to_owned()], &self.collection, &self.embedder, &options, watch).await.unwrap();
+        let report = ingest(&[path.to_owned()], &self.collection, &self.embedder, &options, &watch).await.unwrap();
         (report, events.into_inner().unwrap())
     }
 

@@ -45,14 +45,14 @@ async fn what_changes_meanwhile_is_not_lost() {
         assert!(knowledge.collection.delete_document(salt).await.unwrap());
     };
     let switched = || assert!(once.is_completed());
-    let report = reindex(&rebuild, &embedder, IngestOptions::LONGEST_OUTAGE, switched, |event| {
+    let told = |event| {
         if matches!(event, Event::FileDone { .. }) {
             once.call_once(|| {
                 std::thread::scope(|threads| threads.spawn(|| runtime.block_on(change())).join().unwrap());
             });
         }
-    });
-    let report = report.await.unwrap();
+    };
+    let report = reindex(&rebuild, &embedder, IngestOptions::LONGEST_OUTAGE, &switched, &told).await.unwrap();
     assert_eq!((report.added, report.failed.len()), (4, 0), "{report:?}");
 
     let new = rebuild.replacement();
