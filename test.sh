@@ -60,6 +60,8 @@ step "lints"
 cargo clippy --release --workspace --all-targets --locked -- -D warnings
 
 step "tests"
+# Most of them wait for servers, models and deadlines most of the time.
+export RUST_TEST_THREADS="${RUST_TEST_THREADS:-$(($(nproc) > 4 ? $(nproc) : 4))}"
 cargo test --release --workspace --locked
 
 step "smoke of the release binaries"

@@ -94,7 +94,7 @@ async fn a_failed_turn_leaves_its_conversation_as_it_was() {
 async fn a_rate_limit_passes_on_how_long_to_wait() {
     let model = ModelServer::start();
     let app = app_with(&model).await;
-    let pauses = [(Some("1800"), "1800"), (Some("7.2"), "8"), (None, "5")];
+    let pauses = [(Some("1800"), "1800"), (Some("72.2"), "73"), (None, "5")];
     for (asked, told) in pauses {
         model.always(move || Reply::Refuse { status: 429, code: "slow_down", retry_after: asked });
         let answer = app.post("/chat", json!({"message": "What is machine learning?"})).await;

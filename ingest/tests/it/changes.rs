@@ -165,7 +165,7 @@ async fn a_run_comes_to_its_end_while_others_read() {
         })
         .collect();
     let run = ingest(&knowledge, folder.path(), IngestOptions::default());
-    let report = tokio::time::timeout(Duration::from_secs(120), run).await.expect("it ends").unwrap();
+    let report = tokio::time::timeout(Duration::from_secs(600), run).await.expect("it ends").unwrap();
     assert_eq!(report.added, 2000);
     readers.iter().for_each(tokio::task::JoinHandle::abort);
 }

@@ -17,7 +17,7 @@ use crate::files::Folder;
 use crate::program::{command, run, status};
 
 /// Of some chunks each, and so many that a run is not over before a signal reaches it: files are done in bursts.
-const FILES: usize = 120;
+const FILES: usize = 80;
 
 fn folder() -> Folder {
     (0..FILES).fold(Folder::new(), |folder, number| {
