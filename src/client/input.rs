@@ -35,7 +35,7 @@ impl Input {
                 Err(error) => Err(error.into()),
             },
             Self::Pipe(lines) => {
-                let line = lines.next().transpose()?;
+                let line = readable(lines).transpose()?;
                 // What was asked stands above its answer, as it would on a terminal.
                 if let Some(line) = &line {
                     println!("{PROMPT}{line}");
@@ -44,6 +44,17 @@ impl Input {
             }
         }
     }
+}
+
+/// The next line that is text; who wrote the others is told.
+fn readable(lines: &mut impl Iterator<Item = io::Result<String>>) -> Option<io::Result<String>> {
+    lines.find(|line| {
+        let is_text = !matches!(line, Err(error) if error.kind() == io::ErrorKind::InvalidData);
+        if !is_text {
+            eprintln!("a line that is not UTF-8 is left out; `iconv -t utf-8 -f` and its encoding make it so");
+        }
+        is_text
+    })
 }
 
 /// What a line asks for.

@@ -13,7 +13,7 @@ use crate::server_process::Server;
 /// The exit status and what was printed.
 fn doctor(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_footnote"));
-    command.env_clear().current_dir(folder).arg("doctor").args(arguments);
+    command.env_clear().current_dir(folder).args(["doctor", "--redis-timeout", "10000"]).args(arguments);
     let output = command.output().unwrap();
     (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -139,7 +139,7 @@ async fn histories_of_two_users_are_mixed() {
 async fn a_read_error_is_taken_for_an_empty_history_and_written_over_the_real_one() {
     let redis = RedisServer::start();
     let knowing = app_on(&redis).option("--redis-timeout", 10_000).start().await;
-    let stranger = app_on(&redis).start().await;
+    let stranger = app_on(&redis).option("--redis-timeout", 3000).start().await;
     for message in ["one", "two"] {
         knowing.ask("someone", message).await;
     }

@@ -94,7 +94,7 @@ async fn a_failed_turn_leaves_its_conversation_as_it_was() {
 async fn a_rate_limit_passes_on_how_long_to_wait() {
     let model = ModelServer::start();
     let app = app_with(&model).await;
-    let pauses = [(Some("1800"), "1800"), (Some("72.2"), "73"), (None, "5")];
+    let pauses = [(Some("1800"), "1800"), (Some("999.2"), "1000"), (None, "5")];
     for (asked, told) in pauses {
         model.always(move || Reply::Refuse { status: 429, code: "slow_down", retry_after: asked });
         let answer = app.post("/chat", json!({"message": "What is machine learning?"})).await;
@@ -349,7 +349,7 @@ async fn where_the_model_does_not_rewrite_in_time_the_rules_do() {
     let app = TestApp::builder()
         .document("ml.md", "# Learning\n\nMachine learning is programs that learn from data.\n")
         .option("--openai-base-url", model.base_url())
-        .option("--condense-timeout", 300)
+        .option("--condense-timeout", 3000)
         .start()
         .await;
     let long = "word ".repeat(300);

@@ -64,7 +64,8 @@ async fn a_start_does_not_wait_for_what_does_not_answer() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}/v1", silent.local_addr().unwrap());
     let accepting = tokio::spawn(async move { silent.accept().await.unwrap().0 });
-    let app = TestApp::builder().option("--embedder", "openai").option("--openai-base-url", address).start().await;
+    let silently = TestApp::builder().option("--embedder", "openai").option("--openai-base-url", address);
+    let app = silently.while_it_ingests().start().await;
     assert_eq!(app.get("/healthz").await.status, StatusCode::OK);
     // Nobody has given up yet: what was asked is there, and not the end of the connection.
     let connection = accepting.await.unwrap();

@@ -201,14 +201,15 @@ async fn the_terminal_client_talks_shows_sources_and_resets() {
         .spawn()
         .unwrap();
     let lines =
-        "What is machine learning?\n/sources\n/nonsense\n/reset\nWhat is machine learning?\n/quit\nnever read\n";
-    client.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+        b"What is machine learning?\n/sources\n\xe9t\xe9\n/nonsense\n/reset\nWhat is machine learning?\n/quit\nnever read\n";
+    client.stdin.take().unwrap().write_all(lines).unwrap();
     let output = client.wait_with_output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(text.matches("Bot: Machine learning is programs that learn from data.").count(), 2, "{text}");
     assert!(text.contains("[1]") && text.contains("notes/ml.md"), "{text}");
     assert!(text.contains("There is no /nonsense"), "{text}");
+    assert!(stderr(&output).contains("not UTF-8"), "{output:?}");
     assert!(text.contains("forgotten"), "{text}");
     assert!(!text.contains("never read"), "{text}");
     assert_eq!(server.ask("terminal", "hello").await["conversation_length"], 4, "the reset conversation had one turn");

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use footnote::sessions::{Error, SessionOptions, Sessions};
 
-use crate::place::{key, redis_at, say};
+use crate::place::{PATIENT, key, redis_at, say};
 use crate::redis_server::RedisServer;
 
+/// Where Redis says nothing, and a test waits until it runs out.
+const WAITED_OUT: Duration = Duration::from_secs(1);
+
 async fn open_at(url: &str) -> Result<Sessions, Error> {
-    Sessions::open(SessionOptions::new(redis_at(url, Duration::from_secs(1)))).await
+    Sessions::open(SessionOptions::new(redis_at(url, PATIENT))).await
 }
 
 #[tokio::test]
@@ -40,7 +43,9 @@ async fn a_wrong_password_is_said_and_a_bad_url_refused() {
     let again = sessions.check().await.unwrap_err();
     assert!(matches!(again, Error::Denied(_)), "the cause is known during the whole outage: {again:?}");
 
-    let sessions = open_at(&format!("rediss://127.0.0.1:{}", server.port())).await.unwrap();
+    // To Redis, a greeting of TLS is the beginning of a command.
+    let url = format!("rediss://127.0.0.1:{}", server.port());
+    let sessions = Sessions::open(SessionOptions::new(redis_at(&url, WAITED_OUT))).await.unwrap();
     assert!(sessions.check().await.is_err(), "this Redis speaks no TLS");
 
     for url in ["http://127.0.0.1", "redis://:p@ss@:x", "nonsense", "redis://h/not-a-number", "redis+sentinel://h:1"] {
@@ -54,7 +59,7 @@ async fn a_ca_file_must_be_one_and_be_of_use() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ca.pem");
     let open = async |url: &str| {
-        let mut options = SessionOptions::new(redis_at(url, Duration::from_secs(5)));
+        let mut options = SessionOptions::new(redis_at(url, PATIENT));
         let footnote::sessions::StoreChoice::Redis { ca, .. } = &mut options.store else { unreachable!() };
         *ca = Some(file.clone());
         Sessions::open(options).await.map(|_| ())

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use footnote::sessions::{IdempotencyKey, IdempotentRequest, Reservation, Reserved, Saved, SessionKey, Sessions};
 
-use crate::place::{Place, contents, eventually, key, read, redis_at, turn};
+use crate::place::{PATIENT, Place, contents, eventually, key, read, redis_at, turn};
 use crate::redis_server::RedisServer;
 
 /// Longer than any test.
@@ -147,7 +147,7 @@ async fn a_key_is_held_no_longer_than_a_turn_may_take() {
 async fn in_an_outage_a_request_is_answered_once_by_this_server_and_saved_once_by_all() {
     let mut redis = RedisServer::start();
     let open = async || {
-        let options = footnote::sessions::SessionOptions::new(redis_at(&redis.url(), Duration::from_secs(2)));
+        let options = footnote::sessions::SessionOptions::new(redis_at(&redis.url(), PATIENT));
         Sessions::open(options).await.unwrap()
     };
     let (one, other) = (open().await, open().await);

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::place::{Place, contents, eventually, key, turn};
 
 /// Where the store cannot be made to forget, a session expires by waiting for it.
-const SHORT_TTL: Duration = Duration::from_millis(200);
+const SHORT_TTL: Duration = Duration::from_millis(400);
 
 #[test]
 fn two_servers_on_redis_agree_with_the_model() {
@@ -311,10 +311,11 @@ impl<'place> Play<'place> {
         Ok(())
     }
 
-    /// On a busy machine a session may expire while nobody meant it to, which is no step of the play.
+    /// On a busy machine a session may expire while nobody meant it to, which is no step of the play. From half its life
+    /// on: the embedded store prolongs it some time after the use, or not at all if that would gain little.
     fn not_by_waiting(&self, session: usize) -> Result<(), TestCaseError> {
         let by_waiting = !matches!(self.place, Place::Redis(_));
-        if by_waiting && self.last_use[session].elapsed() >= SHORT_TTL {
+        if by_waiting && self.last_use[session].elapsed() >= SHORT_TTL / 2 {
             return Err(TestCaseError::reject("the machine is too busy"));
         }
         Ok(())

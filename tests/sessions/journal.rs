@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use footnote::sessions::{Backend, SessionOptions, Sessions};
 use tempfile::TempDir;
 
-use crate::place::{assert_turns_are_whole, contents, eventually, key, read, redis_at, say, turn};
+use crate::place::{PATIENT, assert_turns_are_whole, contents, eventually, key, read, redis_at, say, turn};
 use crate::redis_server::RedisServer;
 
 async fn server(redis: &RedisServer, folder: &Path) -> Sessions {
@@ -14,7 +14,7 @@ async fn server(redis: &RedisServer, folder: &Path) -> Sessions {
 }
 
 async fn server_with(redis: &RedisServer, folder: &Path, change: impl FnOnce(&mut SessionOptions)) -> Sessions {
-    let mut options = SessionOptions::new(redis_at(&redis.url(), Duration::from_secs(2)));
+    let mut options = SessionOptions::new(redis_at(&redis.url(), PATIENT));
     options.journal = Some(folder.to_owned());
     change(&mut options);
     Sessions::open(options).await.unwrap()
@@ -140,7 +140,7 @@ async fn what_has_no_room_is_answered_and_not_kept() {
 async fn a_damaged_journal_is_named_at_the_start_and_left_alone() {
     let (redis, folder) = (RedisServer::stopped(&[]), TempDir::new().unwrap());
     std::fs::write(folder.path().join("journal-0.redb"), "no journal").unwrap();
-    let mut options = SessionOptions::new(redis_at(&redis.url(), Duration::from_secs(2)));
+    let mut options = SessionOptions::new(redis_at(&redis.url(), PATIENT));
     options.journal = Some(folder.path().to_owned());
     let error = Sessions::open(options).await.unwrap_err();
     assert!(error.to_string().contains("journal-0.redb") && error.to_string().contains("move it away"), "{error}");

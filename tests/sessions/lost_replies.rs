@@ -1,19 +1,17 @@
 //! Redis did what it was asked, and the connection broke before it could say so: the command is sent again, which must
 //! neither change anything nor be taken for somebody else's.
 
-use std::time::Duration;
-
 use footnote::sessions::{Backend, History, Imported, SessionOptions, Sessions};
 
 use crate::chaos_proxy::{ChaosProxy, Network};
 use crate::idempotency::{request, reserve};
-use crate::place::{contents, eventually, key, read, redis_at, say};
+use crate::place::{PATIENT, contents, eventually, key, read, redis_at, say};
 use crate::redis_server::RedisServer;
 
 async fn behind_a_proxy(redis: &RedisServer) -> (ChaosProxy, Sessions) {
     let proxy = ChaosProxy::start(redis.port()).await;
     let url = format!("redis://127.0.0.1:{}", proxy.port());
-    let sessions = Sessions::open(SessionOptions::new(redis_at(&url, Duration::from_secs(5)))).await.unwrap();
+    let sessions = Sessions::open(SessionOptions::new(redis_at(&url, PATIENT))).await.unwrap();
     (proxy, sessions)
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use footnote::sessions::{Backend, Error, History, Saved, SessionKey, SessionOptions, Sessions};
 
-use crate::place::{assert_turns_are_whole, contents, eventually, key, read, redis_at, say, turn};
+use crate::place::{PATIENT, assert_turns_are_whole, contents, eventually, key, read, redis_at, say, turn};
 use crate::redis_server::RedisServer;
 
 const IN_MEMORY: (bool, Backend) = (false, Backend::Memory);
@@ -15,11 +15,15 @@ fn flags(saved: Saved) -> (bool, Backend) {
     (saved.persisted, saved.backend)
 }
 
-/// A busy machine keeps it, and a test can wait for it.
-const DEADLINE: Duration = Duration::from_secs(2);
+/// Where Redis hangs, and a test waits until it runs out.
+const WAITED_OUT: Duration = Duration::from_secs(2);
 
 async fn on(server: &RedisServer) -> Sessions {
-    Sessions::open(SessionOptions::new(redis_at(&server.url(), DEADLINE))).await.unwrap()
+    within(PATIENT, server).await
+}
+
+async fn within(deadline: Duration, server: &RedisServer) -> Sessions {
+    Sessions::open(SessionOptions::new(redis_at(&server.url(), deadline))).await.unwrap()
 }
 
 async fn replayed(sessions: &Sessions) {
@@ -92,7 +96,7 @@ async fn a_session_that_cannot_be_read_is_an_error_and_not_an_empty_one() {
 #[tokio::test]
 async fn an_outage_costs_one_deadline_and_not_one_per_turn() {
     let server = RedisServer::start();
-    let sessions = on(&server).await;
+    let sessions = within(WAITED_OUT, &server).await;
     let key = key("paused");
     say(&sessions, &key, "before").await;
     server.pause();
@@ -115,7 +119,7 @@ async fn an_outage_costs_one_deadline_and_not_one_per_turn() {
 #[tokio::test]
 async fn a_turn_whose_acknowledgement_was_lost_is_saved_once() {
     let server = RedisServer::start();
-    let sessions = on(&server).await;
+    let sessions = within(WAITED_OUT, &server).await;
     let key = key("once");
     // So that Redis knows the script.
     say(&sessions, &key, "one").await;
@@ -161,7 +165,7 @@ async fn a_session_deleted_during_an_outage_of_one_server_stays_deleted() {
     // One server loses its connection; Redis is there for the other.
     let server = RedisServer::start_with(&["--requirepass", "secret"]);
     let url = |password: &str| format!("redis://:{password}@127.0.0.1:{}", server.port());
-    let open = async |url: &str| Sessions::open(SessionOptions::new(redis_at(url, DEADLINE))).await.unwrap();
+    let open = async |url: &str| Sessions::open(SessionOptions::new(redis_at(url, PATIENT))).await.unwrap();
     let cut_off = open(&url("secret")).await;
     let key = key("deleted");
     say(&cut_off, &key, "one").await;
@@ -233,7 +237,7 @@ async fn a_session_whose_first_turn_waits_is_there_until_it_is_deleted() {
 #[tokio::test]
 async fn what_may_have_expired_is_not_remembered_in_an_outage() {
     let mut server = RedisServer::start();
-    let mut options = SessionOptions::new(redis_at(&server.url(), DEADLINE));
+    let mut options = SessionOptions::new(redis_at(&server.url(), PATIENT));
     options.ttl = Some(Duration::from_millis(500));
     let sessions = Sessions::open(options).await.unwrap();
     let key = key("expired");
@@ -303,7 +307,7 @@ async fn a_clean_end_saves_what_waits() {
 #[tokio::test]
 async fn memory_for_waiting_turns_is_bounded() {
     let mut server = RedisServer::start();
-    let mut options = SessionOptions::new(redis_at(&server.url(), DEADLINE));
+    let mut options = SessionOptions::new(redis_at(&server.url(), PATIENT));
     options.pending_bytes = 20_000;
     let sessions = Sessions::open(options).await.unwrap();
     server.kill();
@@ -322,8 +326,8 @@ async fn memory_for_waiting_turns_is_bounded() {
 async fn a_turn_that_waited_longer_than_its_session_lives_is_not_saved() {
     let mut server = RedisServer::start();
     // The second turn has to be in Redis, and read, within it: time for a server to start and to be found again.
-    let ttl = Duration::from_secs(6);
-    let mut options = SessionOptions::new(redis_at(&server.url(), DEADLINE));
+    let ttl = Duration::from_secs(12);
+    let mut options = SessionOptions::new(redis_at(&server.url(), PATIENT));
     options.ttl = Some(ttl);
     let sessions = Sessions::open(options).await.unwrap();
     server.kill();

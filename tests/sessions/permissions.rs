@@ -7,12 +7,12 @@ use footnote::sessions::{Imported, SessionOptions, Sessions};
 use serde_json::json;
 
 use crate::idempotency::{answer, request, reserve};
-use crate::place::{README, eventually, key, permissions, read, redis_at, restrict, restricted_url, say};
+use crate::place::{PATIENT, README, eventually, key, permissions, read, redis_at, restrict, restricted_url, say};
 use crate::redis_cluster::RedisCluster;
 use crate::redis_server::RedisServer;
 
 async fn open(url: &str, change: impl FnOnce(&mut SessionOptions)) -> Sessions {
-    let mut options = SessionOptions::new(redis_at(url, Duration::from_secs(5)));
+    let mut options = SessionOptions::new(redis_at(url, PATIENT));
     change(&mut options);
     Sessions::open(options).await.unwrap()
 }

@@ -3,15 +3,12 @@
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use footnote::sessions::{Backend, SessionOptions, Sessions};
 use tracing::subscriber::DefaultGuard;
 
-use crate::place::{contents, eventually, key, read, redis_at, restrict, restricted_url, say};
+use crate::place::{PATIENT, contents, eventually, key, read, redis_at, restrict, restricted_url, say};
 use crate::redis_server::{RedisServer, wait_until};
-
-const DEADLINE: Duration = Duration::from_secs(2);
 
 /// What this test's thread logs.
 #[derive(Clone, Default)]
@@ -43,7 +40,7 @@ impl Write for Log {
 }
 
 async fn on(url: &str) -> Sessions {
-    Sessions::open(SessionOptions::new(redis_at(url, DEADLINE))).await.unwrap()
+    Sessions::open(SessionOptions::new(redis_at(url, PATIENT))).await.unwrap()
 }
 
 /// One turn before, one while `refuse` holds, one after `mend`; the log names each of `words`.
@@ -97,16 +94,19 @@ async fn readonly_of_a_replica() {
 
 #[tokio::test]
 async fn loading_after_a_restart() {
-    // 20 ms a key, with a look at its clients at every kilobyte.
+    // 20 ms a key, with a look at its clients at every kilobyte: half a minute, unless it is cut short.
     let slowly = ["--key-load-delay", "20000", "--loading-process-events-interval-bytes", "1024"];
     let mut server = RedisServer::start_with(&slowly);
-    let fill = "for i = 1, 150 do redis.call('SET', 'other:' .. i, string.rep('x', 100)) end";
+    let fill = "for i = 1, 1500 do redis.call('SET', 'other:' .. i, string.rep('x', 100)) end";
     server.command(&["EVAL", fill, "0"]);
     server.command(&["BGREWRITEAOF"]);
     wait_until("the file is rewritten", || server.info("aof_rewrite_in_progress") == "0");
     let url = server.url();
-    a_turn_is_refused(&mut server, &url, RedisServer::begin_restart, |_| {}, &["BusyLoading", "loading its data"])
-        .await;
+    let cut_short = |server: &mut RedisServer| {
+        server.command(&["CONFIG", "SET", "key-load-delay", "0"]);
+    };
+    let words = ["BusyLoading", "loading its data"];
+    a_turn_is_refused(&mut server, &url, RedisServer::begin_restart, cut_short, &words).await;
 }
 
 #[tokio::test]

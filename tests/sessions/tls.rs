@@ -1,18 +1,17 @@
 //! Redis by TLS, with certificates of the test's own CA.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use footnote::sessions::{SessionOptions, Sessions, StoreChoice};
 use footnote_knowledge::secret::Secret;
 
 use crate::certificates::Certificates;
-use crate::place::{eventually, key, read, say};
+use crate::place::{PATIENT, eventually, key, read, say};
 use crate::redis_cluster::RedisCluster;
 use crate::redis_server::{RedisServer, free_port};
 
 async fn on(url: &str, ca: Option<PathBuf>) -> Sessions {
-    let store = StoreChoice::Redis { url: Secret::new(url), ca, timeout: Duration::from_secs(2) };
+    let store = StoreChoice::Redis { url: Secret::new(url), ca, timeout: PATIENT };
     Sessions::open(SessionOptions::new(store)).await.unwrap()
 }
 

@@ -1,6 +1,8 @@
 //! A real Redis Cluster on loopback.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+use std::time::Duration;
+
 use crate::redis_server::{RedisServer, free_port, wait_until};
 
 const SLOTS: u16 = 16_384;
@@ -13,7 +15,8 @@ pub(crate) struct RedisCluster {
 }
 
 impl RedisCluster {
-    /// Three masters. Their own view of who is away does not change during a test, unless it waits for that.
+    /// Three masters. Their own view of who is away does not change during a test, unless it asks for that by
+    /// [`RedisCluster::give_up_after`].
     pub(crate) fn start() -> Self {
         Self::start_with(3, &[])
     }
@@ -64,6 +67,14 @@ impl RedisCluster {
         }
     }
 
+    /// From now on, the nodes that run take one for dead that is silent for so long.
+    pub(crate) fn give_up_after(&self, silence: Duration) {
+        let silence = silence.as_millis().to_string();
+        for node in self.masters.iter().chain(&self.replicas).filter(|node| node.runs()) {
+            assert_eq!(node.command(&["CONFIG", "SET", "cluster-node-timeout", &silence]), "OK");
+        }
+    }
+
     fn introduce(&self, node: &RedisServer) {
         let first = &self.masters[0];
         let bus = first.command(&["CONFIG", "GET", "cluster-port"]);
@@ -88,5 +99,7 @@ impl RedisCluster {
 fn node(arguments: &[&str]) -> RedisServer {
     let bus = free_port().to_string();
     let own = ["--cluster-enabled", "yes", "--cluster-port", &bus, "--repl-diskless-sync-delay", "0"];
-    RedisServer::start_with(&[&own, arguments].concat())
+    // A replica takes over however long it was without its master before that was taken for dead.
+    let unhurried = ["--cluster-node-timeout", "60000", "--cluster-replica-validity-factor", "0"];
+    RedisServer::start_with(&[&own[..], &unhurried, arguments].concat())
 }

@@ -27,14 +27,14 @@ struct Sentinel {
 }
 
 impl RedisSentinels {
-    /// A master that is silent for so long is replaced.
-    pub(crate) fn start(patience: Duration) -> Self {
+    /// A master that is silent is left alone, until [`RedisSentinels::replace_after`].
+    pub(crate) fn start() -> Self {
         let at_once = ["--repl-diskless-sync-delay", "0"];
         let master = RedisServer::start_with(&at_once);
         let port = master.port().to_string();
         let replica = RedisServer::start_with(&[&at_once[..], &["--replicaof", "127.0.0.1", &port]].concat());
         wait_until("the replica is in step", || replica.info("master_link_status") == "up");
-        let sentinels = (0..3).map(|_| Sentinel::start(&master, patience)).collect();
+        let sentinels = (0..3).map(|_| Sentinel::start(&master)).collect();
         Self { master, replica, sentinels }
     }
 
@@ -50,6 +50,15 @@ impl RedisSentinels {
                 };
                 field("num-other-sentinels") == Some("2") && field("num-slaves") == Some("1")
             });
+        }
+    }
+
+    /// From now on, a master that is silent for so long is replaced.
+    pub(crate) fn replace_after(&self, silence: Duration) {
+        let silence = silence.as_millis().to_string();
+        for sentinel in &self.sentinels {
+            let answer = sentinel.command(&["SENTINEL", "SET", MASTER, "down-after-milliseconds", &silence]);
+            assert_eq!(answer, "OK");
         }
     }
 
@@ -75,12 +84,12 @@ impl RedisSentinels {
 }
 
 impl Sentinel {
-    fn start(master: &RedisServer, patience: Duration) -> Self {
+    fn start(master: &RedisServer) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
-        let (port, master, patience) = (free_port(), master.port(), patience.as_millis());
+        let (port, master) = (free_port(), master.port());
         let settings = format!(
             "bind 127.0.0.1\nport {port}\nsentinel monitor {MASTER} 127.0.0.1 {master} 2\n\
-             sentinel down-after-milliseconds {MASTER} {patience}\nsentinel failover-timeout {MASTER} 5000\n"
+             sentinel down-after-milliseconds {MASTER} 600000\nsentinel failover-timeout {MASTER} 5000\n"
         );
         let file = folder.path().join("sentinel.conf");
         std::fs::write(&file, settings).expect("the folder is ours");

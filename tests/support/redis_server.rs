@@ -4,6 +4,7 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -85,6 +86,10 @@ impl RedisServer {
         }
     }
 
+    pub(crate) fn runs(&self) -> bool {
+        self.child.is_some()
+    }
+
     /// It goes on listening and says nothing, until [`RedisServer::resume`].
     pub(crate) fn pause(&self) {
         self.signal("STOP");
@@ -155,9 +160,17 @@ pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// Free now. Another process may take it before it is used, which is as good as it gets for a port that is kept over a
-/// restart.
+/// Free now, and given to nobody else in this process: a server that was killed finds it free when it is restarted. Below
+/// the ports that the kernel gives to connections and to who asks for any, which are those from 32768 on. Each process
+/// begins elsewhere, since several may run at a time.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
-    listener.local_addr().expect("it is bound").port()
+    const LOWEST: u32 = 10_000;
+    const COUNT: u32 = 32_768 - LOWEST;
+    static TRIED: AtomicU32 = AtomicU32::new(0);
+    let begin = std::process::id().wrapping_mul(499);
+    let mut ports = (0..COUNT).map(|_| {
+        let number = begin.wrapping_add(TRIED.fetch_add(1, Ordering::Relaxed));
+        u16::try_from(LOWEST + number % COUNT).expect("it is below 32768")
+    });
+    ports.find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok()).expect("a port is free")
 }

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -50,6 +50,17 @@ fn wait_for(events: &mpsc::Receiver<Value>, is_it: impl Fn(&Value) -> bool) -> V
     }
 }
 
+/// Makes several changes that the process sees as one, however long they take.
+fn at_once(watching: &Child, changes: impl FnOnce()) {
+    let send = |signal| {
+        let kill = std::process::Command::new("kill").args(["-s", signal, &watching.id().to_string()]).status();
+        assert!(kill.unwrap().success());
+    };
+    send("STOP");
+    changes();
+    send("CONT");
+}
+
 #[test]
 fn a_watched_folder_is_kept_in_step() {
     let (folder, place) = (folder(), tempfile::tempdir().unwrap());
@@ -65,17 +76,21 @@ fn a_watched_folder_is_kept_in_step() {
     let finished = |event: &Value| event["event"] == "finished";
     assert_eq!(wait_for(&events, finished)["added"], 2);
 
-    folder.write("new.md", "# New\n\nA third one.");
-    folder.write("bread.md", "# Bread\n\nRye flour, water, salt.\n");
-    // What an editor and an office program leave behind.
-    folder.write("bread.md~", "# Bread");
-    folder.write("~$report.docx", "lock");
+    at_once(&watching, || {
+        folder.write("new.md", "# New\n\nA third one.");
+        folder.write("bread.md", "# Bread\n\nRye flour, water, salt.\n");
+        // What an editor and an office program leave behind.
+        folder.write("bread.md~", "# Bread");
+        folder.write("~$report.docx", "lock");
+    });
     let report = wait_for(&events, finished);
     assert_eq!((&report["added"], &report["updated"], &report["unchanged"]), (&1.into(), &1.into(), &1.into()));
     assert_eq!(report["failed"], Value::Array(Vec::new()));
 
-    std::fs::rename(folder.path().join("new.md"), folder.path().join("renamed.md")).unwrap();
-    std::fs::remove_file(folder.path().join("yeast.txt")).unwrap();
+    at_once(&watching, || {
+        std::fs::rename(folder.path().join("new.md"), folder.path().join("renamed.md")).unwrap();
+        std::fs::remove_file(folder.path().join("yeast.txt")).unwrap();
+    });
     let report = wait_for(&events, finished);
     assert_eq!((&report["added"], &report["removed"], &report["reused"]), (&1.into(), &2.into(), &1.into()));
 
@@ -91,10 +106,13 @@ fn a_watched_folder_is_kept_in_step() {
     let away = place.path().join("away");
     let names = ["bread.md", "renamed.md"];
     std::fs::create_dir(&away).unwrap();
-    names.iter().for_each(|name| std::fs::rename(folder.path().join(name), away.join(name)).unwrap());
+    let move_all = |from: &Path, to: &Path| {
+        names.iter().for_each(|name| std::fs::rename(from.join(name), to.join(name)).unwrap());
+    };
+    at_once(&watching, || move_all(folder.path(), &away));
     let report = wait_for(&events, finished);
     assert_eq!((&report["removed"], &report["gone"]), (&0.into(), &2.into()));
-    names.iter().for_each(|name| std::fs::rename(away.join(name), folder.path().join(name)).unwrap());
+    at_once(&watching, || move_all(&away, folder.path()));
     let report = wait_for(&events, finished);
     assert_eq!((&report["unchanged"], &report["removed"], &report["gone"]), (&2.into(), &0.into(), &0.into()));
     watching.kill().unwrap();

@@ -45,8 +45,9 @@ async fn an_endpoint_that_takes_no_text_any_more_ends_the_run() {
         assert!(source_name.starts_with("docs/"), "{stopped:?}");
         assert!(!source.is_transient(), "{stopped:?}");
         assert!(stopped.report.failed.is_empty(), "no file is to blame: {stopped:?}");
-        assert!(stopped.report.added <= 5, "{stopped:?}");
-        assert_eq!(knowledge.sources().await.len(), stopped.report.added);
+        // What was being written when the run ended may be there, too.
+        let stored = knowledge.sources().await.len();
+        assert!(stopped.report.added <= stored && stored <= 5, "{stored} stored: {stopped:?}");
         assert!(endpoint.requests() < 60, "{} requests", endpoint.requests());
     }
 }

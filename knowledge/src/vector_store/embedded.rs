@@ -231,8 +231,11 @@ impl Inner {
     fn close(&self) -> Result<(), Error> {
         let open: Vec<_> = self.shards().drain().map(|(_, shard)| shard).collect();
         let closed = open.iter().map(|shard| shard.close()).collect::<Vec<_>>();
-        // Last: until here the folder is ours.
-        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Last: until here the folder is ours. Closing the file would not do: a process that another thread is starting
+        // has a copy of it until it runs its program.
+        if let Some(lock) = self.lock.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = lock.unlock();
+        }
         closed.into_iter().collect()
     }
 }

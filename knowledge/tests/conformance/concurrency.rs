@@ -31,9 +31,11 @@ async fn a_search_sees_each_document_in_one_version(store: TestStore) {
     let written = Arc::new(AtomicBool::new(false));
     let reader = || {
         let (collection, written) = (collection.clone(), Arc::clone(&written));
-        tokio::spawn(async move {
+        let searches = Arc::new(AtomicUsize::new(0));
+        let searched = Arc::clone(&searches);
+        let reading = tokio::spawn(async move {
             let filter = Filter { sources: vec!["a.md".to_owned()], ..Filter::default() };
-            let (mut searches, mut newest) = (0, 0);
+            let mut newest = 0;
             while !written.load(Ordering::Relaxed) {
                 let found = search_by(&collection, "alpha part", SearchMode::Hybrid, &filter, 10).await;
                 let mut found: Vec<_> = found.hits.into_iter().map(|hit| hit.chunk).collect();
@@ -42,19 +44,22 @@ async fn a_search_sees_each_document_in_one_version(store: TestStore) {
                 assert_eq!(found.iter().map(|chunk| chunk.text.as_str()).collect::<Vec<_>>(), texts(version));
                 assert!(version >= newest, "saw version {version} after version {newest}");
                 newest = version;
-                searches += 1;
+                searched.fetch_add(1, Ordering::Relaxed);
             }
-            searches
-        })
+        });
+        (searches, reading)
     };
     let readers = [reader(), reader()];
-    for version in 1..=VERSIONS {
+    let has_waited = |(searches, _): &(Arc<AtomicUsize>, _)| searches.load(Ordering::Relaxed) == 0;
+    let mut version = 0;
+    while version < VERSIONS || readers.iter().any(has_waited) {
+        assert!(version < 100 * VERSIONS, "reads wait for writes");
+        version += 1;
         write(version).await;
     }
     written.store(true, Ordering::Relaxed);
-    for reader in readers {
-        let searches = reader.await.unwrap();
-        assert!(searches > 0, "reads wait for writes");
+    for (_, reading) in readers {
+        reading.await.unwrap();
     }
 }
 

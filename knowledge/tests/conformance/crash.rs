@@ -68,16 +68,21 @@ async fn child_that_writes() {
 /// The engine rewrites a collection whole to get rid of deleted points.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_while_space_is_reclaimed_loses_nothing() {
+    const AT_ONCE: &str = "at once";
     let folder = tempfile::tempdir().unwrap();
     type Moment = fn(&Path, &[PathBuf]) -> bool;
     let moments: [(&str, Moment); 4] = [
-        ("at once", |_, _| true),
+        (AT_ONCE, |_, _| true),
         ("a new segment is begun", |stored, _| !entries(&stored.join("temp_segments")).is_empty()),
         ("the new segment is in place", |stored, before| entries(&stored.join("segments")).len() > before.len() + 1),
         ("the old segments go", |_, before| before.iter().any(|segment| !segment.exists())),
     ];
     let mut met = 0;
-    for (name, moment) in moments {
+    for (tried, (name, moment)) in moments.into_iter().cycle().enumerate() {
+        if tried >= moments.len() && met > 0 {
+            break;
+        }
+        assert!(tried < 10 * moments.len(), "every kill came after the end");
         let (store, collection) = open(folder.path()).await;
         let stored = folder.path().join(store.resolve_alias("documents").await.unwrap().unwrap());
         let kept = collection.replace_document(document("kept.md", &["kept one", "kept two"])).await.unwrap();
@@ -97,7 +102,7 @@ async fn a_kill_while_space_is_reclaimed_loses_nothing() {
             assert!(Instant::now() < deadline, "neither {name} nor swept");
             swept = child.has_said("swept");
         }
-        met += usize::from(!swept);
+        met += usize::from(!swept && name != AT_ONCE);
         child.kill();
 
         let (store, collection) = open(folder.path()).await;
@@ -109,7 +114,6 @@ async fn a_kill_while_space_is_reclaimed_loses_nothing() {
         drop(collection);
         store.close().await.unwrap();
     }
-    assert!(met >= 2, "only {met} kills came before the end");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

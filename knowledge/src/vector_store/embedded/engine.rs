@@ -185,7 +185,7 @@ fn load(path: &Path) -> Result<EdgeShard, Error> {
     }
 }
 
-const LOCKED_ATTEMPTS: usize = 20;
+const LOCKED_ATTEMPTS: usize = 500;
 const LOCKED_PAUSE: Duration = Duration::from_millis(10);
 
 /// Dropping it flushes, which panics on a full disk.
