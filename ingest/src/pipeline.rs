@@ -66,11 +66,7 @@ pub fn ingest<'a>(
         let recorder = Recorder::new(progress);
         let busy = BusyStages::default();
         let outcome = run(paths, knowledge, embedder, options, &recorder, &busy).await;
-        let report = recorder.finish(started.elapsed().as_secs_f64(), busy.seconds());
-        match outcome {
-            Ok(()) => Ok(report),
-            Err(error) => Err(Box::new(Stopped { error, report })),
-        }
+        recorder.conclude(outcome, started, busy.seconds())
     })
 }
 

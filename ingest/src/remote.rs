@@ -40,11 +40,7 @@ pub fn ingest_through<'a>(
         let started = Instant::now();
         let recorder = Recorder::new(progress);
         let outcome = run(server, max_tokens, paths, options, &recorder).await;
-        let report = recorder.finish(started.elapsed().as_secs_f64(), StageSeconds::default());
-        match outcome {
-            Ok(()) => Ok(report),
-            Err(error) => Err(Box::new(Stopped { error, report })),
-        }
+        recorder.conclude(outcome, started, StageSeconds::default())
     })
 }
 

@@ -1,8 +1,11 @@
 //! What happened to each file, as it happens and at the end.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Stopped};
 
 /// Something worth showing while a run goes on. Sources come in no particular order.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -170,6 +173,20 @@ impl<'a> Recorder<'a> {
         report.skipped.sort_by(|one, other| one.source.cmp(&other.source));
         report.failed.sort_by(|one, other| one.source.cmp(&other.source));
         Report { seconds, stages, ..report }
+    }
+
+    /// What a run came to that began then: its report, also where it stopped.
+    pub(crate) fn conclude(
+        &self,
+        outcome: Result<(), Error>,
+        started: Instant,
+        stages: StageSeconds,
+    ) -> Result<Report, Box<Stopped>> {
+        let report = self.finish(started.elapsed().as_secs_f64(), stages);
+        match outcome {
+            Ok(()) => Ok(report),
+            Err(error) => Err(Box::new(Stopped { error, report })),
+        }
     }
 
     fn report(&self) -> MutexGuard<'_, Report> {

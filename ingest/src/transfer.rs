@@ -33,7 +33,7 @@ pub async fn copy(from: &Collection, to: &Collection, progress: Progress<'_>) ->
     let recorder = Recorder::new(progress);
     let transfer = Transfer::new(from, to, None, &recorder, IngestOptions::LONGEST_OUTAGE);
     let outcome = transfer.all().await.map(drop);
-    report(outcome, &recorder, started)
+    recorder.conclude(outcome, started, StageSeconds::default())
 }
 
 /// Embeds every document of the old collection anew, writes it into the new one and puts that in the old one's place,
@@ -51,16 +51,9 @@ pub fn reindex<'a>(
         let started = Instant::now();
         let recorder = Recorder::new(progress);
         let transfer = Transfer::new(&rebuild.old, &rebuild.new, Some(embedder), &recorder, longest_outage);
-        report(transfer.replace(rebuild, switched).await, &recorder, started)
+        let outcome = transfer.replace(rebuild, switched).await;
+        recorder.conclude(outcome, started, StageSeconds::default())
     })
-}
-
-fn report(outcome: Result<(), Error>, recorder: &Recorder<'_>, started: Instant) -> Result<Report, Box<Stopped>> {
-    let report = recorder.finish(started.elapsed().as_secs_f64(), StageSeconds::default());
-    match outcome {
-        Ok(()) => Ok(report),
-        Err(error) => Err(Box::new(Stopped { error, report })),
-    }
 }
 
 /// What a collection holds.
