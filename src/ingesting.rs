@@ -28,7 +28,7 @@ pub struct IngestingState {
     pub error: Option<String>,
 }
 
-/// Whether `paths` can be ingested together, before anything is opened.
+/// Whether `paths` can be ingested together, before anything is opened. Some of them may lead nowhere, not all.
 pub fn check(paths: &[PathBuf]) -> anyhow::Result<()> {
     discover::roots(paths, None).map(drop).map_err(|error| match error {
         RootError::Missing(_) | RootError::Unreadable { .. } => anyhow!("--ingest: {error}"),

@@ -18,7 +18,7 @@ use archive::Entry;
 use ignore::{DirEntry, WalkBuilder};
 
 pub use archive::Member;
-pub use root::{Inside, Root, RootError, check_root_name, roots};
+pub use root::{Away, Inside, Root, RootError, Roots, check_root_name, roots};
 pub use snapshot::Snapshot;
 
 /// A file to ingest.
@@ -73,11 +73,19 @@ impl Found {
     }
 }
 
+impl From<Away> for Found {
+    fn from(Away { given, reason, advice }: Away) -> Self {
+        Self::Unreadable { source: given.display().to_string(), reason, advice }
+    }
+}
+
 /// Walks the roots and hands over each thing found, until `handle` returns false. Blocks; the order is not defined.
-pub fn walk(roots: &[Root], mut handle: impl FnMut(Found) -> bool) {
+pub fn walk(roots: &Roots, mut handle: impl FnMut(Found) -> bool) {
+    let Roots { there, away } = roots;
     // What is in two of the roots is found twice.
-    let mut seen = (roots.len() > 1).then(HashSet::new);
-    for found in files_first(roots).flat_map(found_in).flat_map(unpacked) {
+    let mut seen = (there.len() > 1).then(HashSet::new);
+    let away = away.iter().cloned().map(Found::from);
+    for found in away.chain(files_first(there).flat_map(found_in).flat_map(unpacked)) {
         let is_new = seen.as_mut().is_none_or(|seen| seen.insert(found.source().to_owned()));
         if is_new && !handle(found) {
             return;

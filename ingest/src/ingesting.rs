@@ -62,7 +62,7 @@ async fn watch(
     mut destination: Destination,
     output: &Output,
 ) -> anyhow::Result<ExitCode> {
-    let mut watch = Watch::begin(&command.paths, command.root_name.as_deref()).await.map_err(anyhow::Error::new)?;
+    let mut watch = Watch::begin(&command.paths, command.root_name.as_deref()).await;
     run_once(command, &options, &destination, output).await?;
     output.note("watching; Ctrl-C stops it");
     let mut last_run_succeeded = true;

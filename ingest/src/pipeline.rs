@@ -23,7 +23,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::chunk::ChunkSettings;
-use crate::discover::{self, Candidate, Found, Root};
+use crate::discover::{self, Candidate, Found, Root, Roots};
 use crate::error::{Error, Stopped, is_about_one_document, with_cause};
 use crate::report::{Event, Outcome, Progress, Recorder, Report};
 use bulk::Bulk;
@@ -80,7 +80,7 @@ async fn run(
 ) -> Result<(), Error> {
     let roots = discover::roots(paths, options.root_name.as_deref())?;
     let outages = Outages::new(recorder, options.longest_outage);
-    claim_names(&roots, knowledge, options, &outages).await?;
+    claim_names(&roots.there, knowledge, options, &outages).await?;
     let known = Arc::new(known_documents(&roots, knowledge, options, &outages).await?);
     let settings = ChunkSettings::for_model(embedder.max_tokens());
     let reader = Reader::new(Some(settings), Arc::clone(&known), options);
@@ -91,7 +91,7 @@ async fn run(
         options,
         reader,
         cutter,
-        roots: &roots,
+        roots: &roots.there,
         known: &known,
         vectors: Vectors::default(),
         seen: Mutex::default(),
@@ -134,16 +134,16 @@ async fn claim_names(
 
 /// As many as there may be to do with: of what was sent here, only those of the same sources.
 async fn known_documents(
-    roots: &[Root],
+    roots: &Roots,
     knowledge: &Collection,
     options: &IngestOptions,
     outages: &Outages<'_>,
 ) -> Result<KnownDocuments, Error> {
     let is_transient = collection::Error::is_transient;
     Ok(match &options.origin {
-        Origin::Folders => outages.wait_out(is_transient, || KnownDocuments::read(knowledge, roots)).await?,
+        Origin::Folders => outages.wait_out(is_transient, || KnownDocuments::read(knowledge, &roots.there)).await?,
         Origin::Sent { .. } => {
-            let found = receive(start_walk(roots.to_vec()));
+            let found = receive(start_walk(roots.clone()));
             let sources: Vec<String> = found.map(|found| found.source().to_owned()).collect().await;
             outages.wait_out(is_transient, || KnownDocuments::read_only(knowledge, &sources)).await?
         }
@@ -151,7 +151,7 @@ async fn known_documents(
 }
 
 /// Walks on a thread of its own, until the receiver is dropped.
-pub(crate) fn start_walk(roots: Vec<Root>) -> mpsc::Receiver<Found> {
+pub(crate) fn start_walk(roots: Roots) -> mpsc::Receiver<Found> {
     let (found, receiver) = mpsc::channel(FOUND_AHEAD);
     tokio::task::spawn_blocking(move || discover::walk(&roots, |next| found.blocking_send(next).is_ok()));
     receiver

@@ -15,7 +15,7 @@ use futures::{StreamExt, TryStreamExt};
 use uuid::Uuid;
 
 use crate::chunk::ChunkSettings;
-use crate::discover::{self, Found, Root};
+use crate::discover::{self, Found, Roots};
 use crate::error::{Error, Stopped};
 use crate::pipeline::gone::{self, Seen};
 use crate::pipeline::known::KnownDocuments;
@@ -85,7 +85,7 @@ async fn run(
     let roots = discover::roots(paths, options.root_name.as_deref())?;
     let outages = Outages::new(recorder, options.longest_outage);
     let documents = outages.wait_out(ServerError::is_transient, || server.documents()).await?;
-    let known = Arc::new(KnownDocuments::below(&roots, documents));
+    let known = Arc::new(KnownDocuments::below(&roots.there, documents));
     let chunks = max_tokens.map(ChunkSettings::for_model);
     let run = Run {
         server,
@@ -113,7 +113,7 @@ struct Run<'a> {
     options: &'a IngestOptions,
     reader: Reader,
     known: &'a KnownDocuments,
-    roots: &'a [Root],
+    roots: &'a Roots,
     seen: Mutex<Seen>,
     recorder: &'a Recorder<'a>,
     outages: Outages<'a>,
@@ -124,7 +124,7 @@ const UPLOADS_AT_ONCE: usize = 2;
 
 impl Run<'_> {
     async fn upload_all(&self) -> Result<(), Error> {
-        let found = receive(start_walk(self.roots.to_vec()));
+        let found = receive(start_walk(self.roots.clone()));
         let changed = found.map(|found| self.changed(found)).buffer_unordered(threads());
         let changed = changed.filter_map(std::future::ready);
         let batches = Batches::new(changed, LargestBatch::default());
@@ -158,7 +158,8 @@ impl Run<'_> {
     /// Sends files of one root, and tells what became of each.
     async fn upload(&self, batch: Vec<Changed>) -> Result<(), Error> {
         let Some(first) = batch.first() else { return Ok(()) };
-        let root = self.roots.iter().find(|root| root.name == first.root()).expect("files are called after a root");
+        let root =
+            self.roots.there.iter().find(|root| root.name == first.root()).expect("files are called after a root");
         let same_folder = self.options.root_name.is_some();
         let send = || self.server.upload(root, same_folder, first.tags(), &self.options.extract, &batch);
         let job = self.outages.wait_out(ServerError::is_transient, send).await?;
@@ -181,7 +182,7 @@ impl Run<'_> {
     }
 
     async fn deal_with_gone(&self) -> Result<(), Error> {
-        let gone = gone::to_remove(&self.seen, self.roots, self.known, self.options.gone, self.recorder)?;
+        let gone = gone::to_remove(&self.seen, &self.roots.there, self.known, self.options.gone, self.recorder)?;
         for source in gone {
             if let Some(known) = self.known.get(&source).filter(|_| !self.options.dry_run) {
                 let delete = || self.server.delete(known.id);

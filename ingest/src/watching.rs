@@ -6,29 +6,37 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use footnote_ingest::Error;
-use footnote_ingest::discover::{self, Root, Snapshot};
+use footnote_ingest::discover::{self, Roots, Snapshot};
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The files as the last run found them.
 pub(super) struct Watch {
-    roots: Vec<Root>,
-    last: Snapshot,
+    paths: Vec<PathBuf>,
+    root_name: Option<String>,
+    last: Look,
+}
+
+/// What is there at one time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Look {
+    files: Snapshot,
+    /// Whether there are files below each path.
+    every_path: bool,
 }
 
 impl Watch {
     /// To be made before the first run: what changes during a run is then seen after it.
-    pub(super) async fn begin(paths: &[PathBuf], root_name: Option<&str>) -> Result<Self, Error> {
-        let roots = discover::roots(paths, root_name)?;
-        let last = snapshot(&roots).await;
-        Ok(Self { roots, last })
+    pub(super) async fn begin(paths: &[PathBuf], root_name: Option<&str>) -> Self {
+        let mut watch = Self { paths: paths.to_vec(), root_name: root_name.map(str::to_owned), last: Look::default() };
+        watch.last = watch.look().await;
+        watch
     }
 
     /// Whether there are files below each path: of a folder that is empty or not mounted all would seem to have been
     /// removed.
     pub(super) fn sees_every_path(&self) -> bool {
-        self.roots.iter().all(|root| self.last.has_any_of(root))
+        self.last.every_path
     }
 
     /// Waits until something has changed and then stayed as it is from one look to the next: an editor that saves, or a
@@ -37,16 +45,27 @@ impl Watch {
         let mut seen = self.last.clone();
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            let now = snapshot(&self.roots).await;
+            let now = self.look().await;
             if now == seen && now != self.last {
-                return std::mem::replace(&mut self.last, now);
+                return std::mem::replace(&mut self.last, now).files;
             }
             seen = now;
         }
     }
+
+    /// Where a path leads nowhere now, it may later.
+    async fn look(&self) -> Look {
+        let (paths, root_name) = (self.paths.clone(), self.root_name.clone());
+        let look = tokio::task::spawn_blocking(move || Look::take(&paths, root_name.as_deref()));
+        look.await.unwrap_or_default()
+    }
 }
 
-async fn snapshot(roots: &[Root]) -> Snapshot {
-    let roots = roots.to_vec();
-    tokio::task::spawn_blocking(move || Snapshot::take(&roots)).await.unwrap_or_default()
+impl Look {
+    fn take(paths: &[PathBuf], root_name: Option<&str>) -> Self {
+        let Ok(Roots { there, away }) = discover::roots(paths, root_name) else { return Self::default() };
+        let files = Snapshot::take(&there);
+        let every_path = away.is_empty() && there.iter().all(|root| files.has_any_of(root));
+        Self { files, every_path }
+    }
 }

@@ -35,6 +35,15 @@ async fn readiness_tells_what_became_of_the_ingest() {
 }
 
 #[tokio::test]
+async fn of_two_folders_one_may_be_missing() {
+    let app =
+        TestApp::builder().document("good.md", "# Good\n\nText.\n").option("--ingest", "/not/there").start().await;
+    let ingesting = &app.get("/readyz").await.body["ingesting"];
+    assert_eq!((&ingesting["files_done"], &ingesting["files_failed"]), (&json!(2), &json!(1)), "{ingesting}");
+    assert_eq!(app.get("/documents").await.body["documents"][0]["source"], "library/good.md");
+}
+
+#[tokio::test]
 async fn questions_are_answered_while_documents_come_in() {
     let embeddings = EmbeddingServer::start();
     let app = TestApp::builder()

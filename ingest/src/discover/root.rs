@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
+use super::CHECK_PERMISSIONS;
+
 /// A path given to `ingest`: a folder to walk, or one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Root {
@@ -22,6 +24,22 @@ pub enum Inside {
     /// All below; the empty path for the root's own folder.
     Folder(PathBuf),
     File(PathBuf),
+}
+
+/// What the given paths lead to.
+#[derive(Debug, Clone, Default)]
+pub struct Roots {
+    pub there: Vec<Root>,
+    /// Reported like a file that cannot be read; the others are ingested.
+    pub away: Vec<Away>,
+}
+
+/// A given path that leads nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Away {
+    pub given: PathBuf,
+    pub reason: String,
+    pub advice: String,
 }
 
 /// Why the given paths cannot be ingested; nothing was read or written yet.
@@ -59,9 +77,19 @@ pub enum RootError {
 }
 
 /// One root per given path. A folder lends its own name, a file the name of the folder it lies in, unless `name` is given.
-/// What lies inside another given folder is called as if that had been given alone.
-pub fn roots(paths: &[PathBuf], name: Option<&str>) -> Result<Vec<Root>, RootError> {
-    let mut roots = paths.iter().map(|path| Root::new(path, name)).collect::<Result<Vec<_>, _>>()?;
+/// What lies inside another given folder is called as if that had been given alone. An error where no path leads
+/// anywhere: it is mistyped.
+pub fn roots(paths: &[PathBuf], name: Option<&str>) -> Result<Roots, RootError> {
+    let (mut roots, mut away) = (Vec::new(), Vec::new());
+    for path in paths {
+        match Root::new(path, name) {
+            Ok(root) => roots.push(root),
+            Err(error) => match Away::of(path, &error) {
+                Some(one) if away.len() + 1 < paths.len() => away.push(one),
+                Some(_) | None => return Err(error),
+            },
+        }
+    }
     let walked: Vec<Root> = roots.iter().filter(|root| root.is_whole_folder()).cloned().collect();
     for root in &mut roots {
         let around = walked.iter().filter(|outer| root.folder.starts_with(&outer.folder));
@@ -77,7 +105,7 @@ pub fn roots(paths: &[PathBuf], name: Option<&str>) -> Result<Vec<Root>, RootErr
             return Err(RootError::SameName { name, first, second });
         }
     }
-    Ok(roots)
+    Ok(Roots { there: roots, away })
 }
 
 /// Whether documents can be called after it.
@@ -86,6 +114,22 @@ pub fn check_root_name(name: &str) -> Result<(), RootError> {
         || name.chars().count() > 128
         || name.chars().any(|character| matches!(character, '/' | '\\') || character.is_control());
     if is_invalid { Err(RootError::InvalidName(name.to_owned())) } else { Ok(()) }
+}
+
+impl Away {
+    /// None of an error that is not about the path alone.
+    fn of(path: &Path, error: &RootError) -> Option<Self> {
+        let (reason, advice) = match error {
+            RootError::Missing(_) => ("there is no such file or folder".to_owned(), "check the path"),
+            RootError::Unreadable { source, .. } => (format!("cannot be read: {source}"), CHECK_PERMISSIONS),
+            RootError::Nameless(_)
+            | RootError::InvalidName(_)
+            | RootError::SameName { .. }
+            | RootError::NameTaken { .. }
+            | RootError::NameTakenElsewhere { .. } => return None,
+        };
+        Some(Self { given: path.to_owned(), reason, advice: advice.to_owned() })
+    }
 }
 
 impl Root {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use footnote_ingest::{Error, IngestOptions, Report};
+use footnote_ingest::{Error, GoneDocuments, IngestOptions, Report};
 
 use crate::files::{self, Folder};
 use crate::knowledge::Knowledge;
@@ -34,13 +34,41 @@ async fn assert_skips(folder: &Folder, name: &str, reason: &str) {
 }
 
 #[tokio::test]
-async fn a_folder_that_does_not_exist_is_named_and_nothing_is_written() {
+async fn a_folder_that_does_not_exist_is_named_and_the_rest_ingested() {
     let (knowledge, folder) = (Knowledge::new().await, Folder::new().with("good.txt", "Good bread."));
     let missing = folder.path().join("not-there");
-    let error = knowledge.ingest_with(&[folder.path(), &missing], &IngestOptions::default()).await.unwrap_err();
+    let report = knowledge.ingest_with(&[&missing, folder.path()], &IngestOptions::default()).await.unwrap();
+    let [failure] = report.failed.as_slice() else { panic!("{report:?}") };
+    assert_eq!(failure.source, missing.to_str().unwrap());
+    assert_eq!(failure.reason, "there is no such file or folder");
+    assert_eq!(knowledge.sources().await, ["docs/good.txt"]);
+}
+
+#[tokio::test]
+async fn a_folder_that_is_gone_keeps_its_documents() {
+    let knowledge = Knowledge::new().await;
+    let (folder, parent) = (Folder::new().with("good.txt", "Good bread."), tempfile::tempdir().unwrap());
+    let notes = parent.path().join("notes");
+    std::fs::create_dir(&notes).unwrap();
+    std::fs::write(notes.join("rye.txt"), "Rye bread.").unwrap();
+    let both = [folder.path(), notes.as_path()];
+    knowledge.ingest_with(&both, &IngestOptions::default()).await.unwrap();
+
+    std::fs::remove_dir_all(&notes).unwrap();
+    let prune = IngestOptions { gone: GoneDocuments::RemoveHoweverMany, ..IngestOptions::default() };
+    let report = knowledge.ingest_with(&both, &prune).await.unwrap();
+    assert_eq!((report.removed, report.unchanged, report.failed.len()), (0, 1, 1), "{report:?}");
+    assert_eq!(knowledge.sources().await, ["docs/good.txt", "notes/rye.txt"]);
+}
+
+#[tokio::test]
+async fn where_no_path_leads_anywhere_nothing_is_done() {
+    let (knowledge, folder) = (Knowledge::new().await, Folder::new());
+    let missing = [folder.path().join("not-there"), folder.path().join("nor-this")];
+    let missing: Vec<&Path> = missing.iter().map(AsRef::as_ref).collect();
+    let error = knowledge.ingest_with(&missing, &IngestOptions::default()).await.unwrap_err();
     assert!(matches!(error, Error::Paths(_)));
-    assert!(error.to_string().contains("not-there"), "{error}");
-    assert!(knowledge.sources().await.is_empty());
+    assert!(error.to_string().contains("nor-this"), "{error}");
 }
 
 #[tokio::test]

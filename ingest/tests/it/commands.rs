@@ -61,11 +61,10 @@ fn at_once(watching: &Child, changes: impl FnOnce()) {
     send("CONT");
 }
 
-#[test]
-fn a_watched_folder_is_kept_in_step() {
-    let (folder, place) = (folder(), tempfile::tempdir().unwrap());
-    let path = folder.path().to_str().unwrap();
-    let mut watching = command(place.path(), &[path, "--watch", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+/// `ingest --watch` of these paths, and what it tells.
+fn watch(place: &Path, paths: &[&str]) -> (Child, mpsc::Receiver<Value>) {
+    let arguments = [paths, &["--watch", "--json"]].concat();
+    let mut watching = command(place, &arguments).stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(watching.stdout.take().unwrap()).lines();
     let (tell, events) = mpsc::channel();
     std::thread::spawn(move || {
@@ -73,7 +72,36 @@ fn a_watched_folder_is_kept_in_step() {
             let _ = tell.send(serde_json::from_str(&line).unwrap());
         }
     });
-    let finished = |event: &Value| event["event"] == "finished";
+    (watching, events)
+}
+
+fn finished(event: &Value) -> bool {
+    event["event"] == "finished"
+}
+
+#[test]
+fn a_watched_folder_may_come_later() {
+    let (folder, place) = (folder(), tempfile::tempdir().unwrap());
+    let later = place.path().join("later");
+    let (mut watching, events) = watch(place.path(), &[folder.path().to_str().unwrap(), later.to_str().unwrap()]);
+    let report = wait_for(&events, finished);
+    assert_eq!((&report["added"], &report["failed"][0]["source"]), (&2.into(), &later.to_str().unwrap().into()));
+
+    at_once(&watching, || {
+        std::fs::create_dir(&later).unwrap();
+        std::fs::write(later.join("rye.md"), "# Rye\n\nRye flour.\n").unwrap();
+    });
+    let report = wait_for(&events, finished);
+    assert_eq!((&report["added"], &report["failed"]), (&1.into(), &Value::Array(Vec::new())));
+    watching.kill().unwrap();
+    watching.wait().unwrap();
+}
+
+#[test]
+fn a_watched_folder_is_kept_in_step() {
+    let (folder, place) = (folder(), tempfile::tempdir().unwrap());
+    let path = folder.path().to_str().unwrap();
+    let (mut watching, events) = watch(place.path(), &[path]);
     assert_eq!(wait_for(&events, finished)["added"], 2);
 
     at_once(&watching, || {

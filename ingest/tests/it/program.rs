@@ -105,13 +105,22 @@ fn a_file_that_failed_ends_with_1_and_is_named() {
 }
 
 #[test]
+fn a_path_that_leads_nowhere_ends_with_1_and_is_named() {
+    let place = Place::new(good_folder());
+    let output = place.ingest(&["not-there"]);
+    assert_eq!(status(&output), 1, "{output:?}");
+    let said = stdout(&output);
+    assert!(said.contains("  failed not-there: there is no such file or folder; check the path"), "{said}");
+    assert!(said.contains("2 added"), "{said}");
+}
+
+#[test]
 fn wrong_use_ends_with_2_and_leaves_nothing_behind() {
     let place = Place::new(good_folder());
     let folder = place.folder.path().to_str().unwrap();
-    let cases: [(&[&str], &str); 5] = [
+    let cases: [(&[&str], &str); 4] = [
         (&[], "<PATH>"),
         (&["not-there"], "not-there"),
-        (&[folder, "not-there"], "not-there"),
         (&[folder, "--no-such-option"], "--no-such-option"),
         (&[folder, "--root-name", "a/b"], "root name"),
     ];
