@@ -55,7 +55,7 @@ impl Application {
             let jobs_folder = jobs::folder_in(&options.store.data_dir);
             let opened = tokio::task::spawn_blocking(|| Jobs::open(jobs_folder)).await?;
             let (jobs, queue) = opened.context("the uploads of an earlier run cannot be read")?;
-            let server_folder = ServerFolder::claim(options, local_addr, &library).map(Arc::new);
+            let server_folder = ServerFolder::new(options, local_addr).map(Arc::new);
             let access = match &server_folder {
                 Some(folder) => access.with_local_token(folder.token()),
                 None => access,
@@ -81,6 +81,13 @@ impl Application {
                 longest_shutdown: Duration::from_secs(options.shutdown_timeout),
                 _server_folder: server_folder.clone(),
             };
+            if let Some(folder) = &server_folder {
+                let library = application.state.library.clone();
+                match library.max_tokens() {
+                    Some(max_tokens) => folder.write(max_tokens),
+                    None => application.in_background(Arc::clone(folder).write_when_open(library)),
+                }
+            }
             application.in_background(sweep(application.state.library.clone()));
             application.in_background(application.state.metrics.clone().upkeep());
             let means =

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use footnote_knowledge::secret::Secret;
 use footnote_knowledge::server_file::ServerFile;
@@ -15,30 +17,39 @@ pub struct ServerFolder {
     folder: PathBuf,
     url: String,
     token: Secret,
+    /// Whether the file is ours: until then it may be that of another server, which holds the folder.
+    written: AtomicBool,
 }
 
 impl ServerFolder {
-    /// None where the store is elsewhere, and anybody may open it. One that cannot be written is no reason not to serve.
-    pub(crate) fn claim(options: &ServeOptions, listening: SocketAddr, library: &Library) -> Option<Self> {
+    /// None where the store is elsewhere, and anybody may open it.
+    pub(crate) fn new(options: &ServeOptions, listening: SocketAddr) -> Option<Self> {
         if options.store.qdrant_url.is_some() {
             return None;
         }
-        let max_tokens = library.max_tokens()?;
         let token = Secret::new(format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple()));
         let url = format!("http://{}", reachable(listening));
-        let claimed = Self { folder: options.store.data_dir.clone(), url, token };
-        claimed.write(max_tokens);
-        Some(claimed)
+        Some(Self { folder: options.store.data_dir.clone(), url, token, written: AtomicBool::new(false) })
     }
 
-    /// Says what embedder is used here.
+    /// Says what embedder is used here, by the server that has the folder open. One that cannot be written is no reason
+    /// not to serve.
     pub(crate) fn write(&self, max_tokens: usize) {
-        let Self { folder, url, token } = self;
+        let Self { folder, url, token, written } = self;
         let file = ServerFile { url: url.clone(), token: token.clone(), max_tokens };
-        if let Err(error) = file.write(folder) {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, "server.json cannot be written, so `ingest` will not find this server");
+        match file.write(folder) {
+            Ok(()) => written.store(true, Ordering::Relaxed),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "server.json cannot be written, so `ingest` will not find this server");
+            }
         }
+    }
+
+    /// Writes it as soon as the folder is open.
+    pub(crate) async fn write_when_open(self: Arc<Self>, library: Library) {
+        let opened = library.wait_until_open(|_| {}).await;
+        self.write(opened.embedder.max_tokens());
     }
 
     pub(crate) fn token(&self) -> &Secret {
@@ -48,7 +59,9 @@ impl ServerFolder {
 
 impl Drop for ServerFolder {
     fn drop(&mut self) {
-        let _ = ServerFile::remove(&self.folder);
+        if *self.written.get_mut() {
+            let _ = ServerFile::remove(&self.folder);
+        }
     }
 }
 

@@ -157,14 +157,16 @@ fn modified(headers: &HeaderMap) -> Option<SystemTime> {
     Some(zoned.timestamp().into())
 }
 
-async fn short_text(field: Field<'_>) -> Result<String, ApiError> {
+async fn short_text(mut field: Field<'_>) -> Result<String, ApiError> {
     let name = field.name().unwrap_or_default().to_owned();
-    let text = field.text().await.map_err(broken_form)?;
-    if text.len() <= LONGEST_FIELD {
-        Ok(text)
-    } else {
-        Err(ApiError::invalid_field(&name, format!("`{name}` is longer than {LONGEST_FIELD} bytes")))
+    let mut text = Vec::new();
+    while let Some(bytes) = field.chunk().await.map_err(broken_form)? {
+        text.extend_from_slice(&bytes);
+        if text.len() > LONGEST_FIELD {
+            return Err(ApiError::invalid_field(&name, format!("`{name}` is longer than {LONGEST_FIELD} bytes")));
+        }
     }
+    String::from_utf8(text).map_err(|_| ApiError::invalid_field(&name, format!("`{name}` is not valid UTF-8")))
 }
 
 fn broken_form(error: MultipartError) -> ApiError {

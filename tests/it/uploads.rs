@@ -6,6 +6,8 @@ use reqwest::StatusCode;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
+use crate::embedding_server::EmbeddingServer;
+use crate::redis_server::{free_port, wait_until};
 use crate::server_process::{Server, folder_with_documents, footnote, ingest};
 use crate::test_app::{Answer, TestApp, answer};
 
@@ -182,6 +184,29 @@ async fn ingest_finds_the_server_that_holds_the_folder() {
     assert_eq!(dated["metadata"]["modified_at"], "2001-09-09T01:46:40Z", "{dated}");
     let sources: Vec<_> = page["documents"].as_array().unwrap().iter().map(|one| one["source"].clone()).collect();
     assert!(sources.len() == files - 1 && !sources.contains(&json!("notes/b.txt")), "{sources:?}");
+}
+
+#[tokio::test]
+async fn ingest_finds_a_server_whose_embedder_came_late() {
+    let (folder, port) = (folder_with_documents(), free_port());
+    let base_url = format!("http://127.0.0.1:{port}/v1");
+    let server = Server::start(folder.path(), &["--embedder", "openai", "--openai-base-url", &base_url]);
+    let file = folder.path().join("footnote-data/server.json");
+    assert!(!file.exists());
+    let _embeddings = EmbeddingServer::start_at(port);
+    wait_until("it says where it is", || file.exists());
+    let added = printed(&ingest(folder.path(), &["notes"]));
+    assert!(added.contains("1 added"), "{added}");
+    server.signal("TERM");
+    wait_until("it is gone", || !file.exists());
+}
+
+#[tokio::test]
+async fn a_field_that_is_too_long_is_refused() {
+    let app = TestApp::builder().start().await;
+    let form = Form::new().text("root", "x".repeat(100_000)).part("file", file("bread.md", "# Bread\n\nRye."));
+    let refused = upload(&app, form).await;
+    assert_eq!((refused.status, &refused.body["field"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("root")));
 }
 
 #[tokio::test]

@@ -17,9 +17,14 @@ pub(crate) struct EmbeddingServer {
 
 impl EmbeddingServer {
     pub(crate) fn start() -> Self {
+        Self::start_at(0)
+    }
+
+    /// On a port that is free.
+    pub(crate) fn start_at(port: u16) -> Self {
         let released = watch::Sender::new(false);
         let router = Router::new().route("/v1/embeddings", post(embed)).with_state(released.clone());
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let listener = std::net::TcpListener::bind(("127.0.0.1", port)).expect("a free port");
         listener.set_nonblocking(true).expect("a socket option");
         let base_url = format!("http://{}/v1", listener.local_addr().expect("a bound address"));
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
