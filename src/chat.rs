@@ -24,7 +24,7 @@ pub use explanation::Explanation;
 pub use request::{InvalidQuestion, Question, TopK, TurnRequest};
 pub use response::{ChatResponse, Timings, TurnEvent};
 
-use crate::llm::{self, Answerer, ContextUse};
+use crate::llm::{self, Answerer, Condensed, ContextUse};
 use crate::retrieval::{self, Retrieval, Retrieved};
 use crate::sessions::{Backend, Loaded, Reservation, Reserved, Saved, SessionKey, Sessions, Turn};
 use answer::Answer;
@@ -179,7 +179,7 @@ impl Inner {
         let session = self.load_session(&request.session, &mut timings).await;
         let mut history = History::of(&session, &self.options.history, request.use_history).await;
         let rewritten = self.rewrite(request, &history, &mut timings).await;
-        let mut retrieved = self.retrieve(request, rewritten.as_deref(), &history, &mut timings).await?;
+        let mut retrieved = self.retrieve(request, rewritten.question.as_deref(), &history, &mut timings).await?;
         let shown = std::mem::take(&mut history.messages);
         let (question, context) =
             answer::question(&self.answerer, request.question.as_str(), shown, &mut retrieved).await?;
@@ -194,7 +194,8 @@ impl Inner {
         });
         // Only here: a turn is not to be left in the middle of being saved.
         let asking = self.ask_model(question, events, &mut timings);
-        let answer = self.abandoned.run_until_cancelled(asking).await.ok_or(Error::Stopping)??;
+        let mut answer = self.abandoned.run_until_cancelled(asking).await.ok_or(Error::Stopping)??;
+        answer.completion.usage += rewritten.usage;
         let answered = Answered { asked_at, session, history: history.used, retrieved, context, answer, timings };
         let mut response = Box::pin(self.finish_turn(request, reserved, answered)).await;
         // Not with the stored answer: it is about this run, and many times as long.
@@ -257,25 +258,25 @@ impl Inner {
 
     /// A message that depends on the conversation as a question of its own, by the model if there is one. Where it does
     /// not manage in time, the rules of retrieval do.
-    async fn rewrite(&self, request: &TurnRequest, history: &History, timings: &mut Timings) -> Option<String> {
+    async fn rewrite(&self, request: &TurnRequest, history: &History, timings: &mut Timings) -> Condensed {
         let message = request.question.as_str();
         let patience = self.options.condense_timeout;
         if patience.is_zero() || !retrieval::standalone(message, &history.said()).depends {
-            return None;
+            return Condensed::default();
         }
         let deadline = tokio::time::Instant::now() + patience;
         let condensing = Box::pin(self.answerer.condense(&history.messages, message, deadline));
         let condensed = timed(&mut timings.condense, tokio::time::timeout_at(deadline, condensing));
         match condensed.instrument(info_span!("condense")).await {
-            Ok(Ok(question)) => question,
+            Ok(Ok(condensed)) => condensed,
             Ok(Err(error)) => {
                 let cause = format!("{:#}", anyhow::Error::new(error));
                 tracing::warn!(error.cause = cause, "the model did not rewrite a follow-up question; rules did");
-                None
+                Condensed::default()
             }
             Err(_) => {
                 tracing::warn!("the model did not rewrite a follow-up question in time; rules did");
-                None
+                Condensed::default()
             }
         }
     }

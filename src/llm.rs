@@ -15,6 +15,7 @@ pub mod prompt;
 mod tokens;
 
 use std::fmt;
+use std::ops::AddAssign;
 
 use futures::stream::BoxStream;
 use serde::Serialize;
@@ -93,6 +94,21 @@ pub struct Usage {
     pub completion_tokens: u32,
 }
 
+impl AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        self.prompt_tokens = self.prompt_tokens.saturating_add(other.prompt_tokens);
+        self.completion_tokens = self.completion_tokens.saturating_add(other.completion_tokens);
+    }
+}
+
+/// What a model made of a message that depends on the conversation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Condensed {
+    /// None if its reply was no question.
+    pub question: Option<String>,
+    pub usage: Usage,
+}
+
 /// Why the answer ended, by the names that OpenAI's API gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Finish {
@@ -133,16 +149,11 @@ impl Answerer {
         }
     }
 
-    /// The message as a question of its own, as a model puts it; none where no model is asked.
-    pub async fn condense(
-        &self,
-        history: &[Message],
-        message: &str,
-        deadline: Instant,
-    ) -> Result<Option<String>, Error> {
+    /// The message as a question of its own, as a model puts it; no question where no model is asked.
+    pub async fn condense(&self, history: &[Message], message: &str, deadline: Instant) -> Result<Condensed, Error> {
         match self {
-            Self::Extractive(_) => Ok(None),
-            Self::OpenAi(model) => model.condense(history, message, deadline).await.map(Some),
+            Self::Extractive(_) => Ok(Condensed::default()),
+            Self::OpenAi(model) => model.condense(history, message, deadline).await,
         }
     }
 

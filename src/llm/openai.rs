@@ -27,7 +27,7 @@ pub use options::{InvalidOptions, OpenAiChatOptions, Retries, Timeouts};
 use transport::Transport;
 
 use crate::llm::prompt::{Prompt, PromptTemplates};
-use crate::llm::{Answer, ContextUse, Error, Event, Message, PromptBudget, Question, condense};
+use crate::llm::{Answer, Condensed, ContextUse, Error, Event, Message, PromptBudget, Question, Usage, condense};
 
 /// How long an answer vouches for the endpoint when readiness is asked for.
 const CHECKED_FOR: Duration = Duration::from_secs(30);
@@ -104,17 +104,24 @@ impl OpenAiChat {
     }
 
     /// The message as a question of its own. One attempt: whoever waits for it can do without.
-    pub async fn condense(&self, history: &[Message], message: &str, deadline: Instant) -> Result<String, Error> {
+    pub async fn condense(&self, history: &[Message], message: &str, deadline: Instant) -> Result<Condensed, Error> {
         let request = self.request(condense::prompt(history, message));
         let mut completion = self.open(&request, deadline).await?;
-        let mut reply = String::new();
+        let (mut reply, mut usage) = (String::new(), Usage::default());
         while let Some(event) = completion.next().await? {
             match event {
                 Event::Delta(piece) => reply.push_str(&piece),
-                Event::Done(_) => break,
+                Event::Done(done) => {
+                    usage = done.usage;
+                    break;
+                }
             }
         }
-        condense::question_in(&reply).ok_or_else(|| Error::InvalidResponse("the reply is no question".into()))
+        let question = condense::question_in(&reply);
+        if question.is_none() {
+            tracing::warn!("what the model made of a follow-up question is no question; rules rewrite it");
+        }
+        Ok(Condensed { question, usage })
     }
 
     /// The endpoint is reached and takes the key. One that answered within the last 30 s is not asked again.

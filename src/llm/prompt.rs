@@ -1,9 +1,9 @@
 //! What a remote model is sent: a system message, and a user message made from a template by putting the sources, the
 //! previous conversation and the question into it, each once.
 //!
-//! Values are copied, never read as a template: a document that contains `{{question}}` stays text. Each source stands
-//! between two lines of tildes that are longer than any run of tildes in any source, so no document can close its own
-//! fence and speak outside of it.
+//! Values are copied, never read as a template: a document that contains `{{question}}` stays text. Each source, its title
+//! and heading included, stands between two lines of tildes that are longer than any run of tildes in any source, so no
+//! document can close its own fence and speak outside of it.
 
 mod template;
 
@@ -83,7 +83,7 @@ impl PromptTemplates {
     }
 }
 
-/// `[n] title — heading` and the text between fences, for each source.
+/// `[n]`, and between fences `title — heading` and the text, for each source.
 fn sources_block(sources: &[SourceDocument]) -> String {
     if sources.is_empty() {
         return "(no passage of the documents matches the question)".to_owned();
@@ -95,7 +95,8 @@ fn sources_block(sources: &[SourceDocument]) -> String {
         let heading = source.heading.as_deref().map(one_line).filter(|heading| !heading.is_empty());
         let separator = if block.is_empty() { "" } else { "\n\n" };
         let label = heading.map_or_else(|| title.clone(), |heading| format!("{title} — {heading}"));
-        write!(block, "{separator}[{}] {label}\n{fence}\n{}\n{fence}", source.n, source.text.trim_matches('\n'))
+        let text = source.text.trim_matches('\n');
+        write!(block, "{separator}[{}]\n{fence}\n{label}\n\n{text}\n{fence}", source.n)
             .expect("writing to a String does not fail");
     }
     block
@@ -103,12 +104,14 @@ fn sources_block(sources: &[SourceDocument]) -> String {
 
 /// Longer than the longest run of tildes in the sources, and at least four: CommonMark's rule for code fences.
 fn fence_length(sources: &[SourceDocument]) -> usize {
-    let texts = sources.iter().map(|source| source.text.as_str());
+    let texts = sources.iter().flat_map(|source| {
+        [source.title.as_str(), source.heading.as_deref().unwrap_or_default(), source.text.as_str()]
+    });
     let longest_run = texts.flat_map(|text| text.split(|c| c != '~')).map(str::len).max();
     (longest_run.unwrap_or(0) + 1).max(4)
 }
 
-/// A title or heading as a label: on one line, of a bounded length, so that it cannot look like a source of its own.
+/// A title or heading as a label: on one line, of a bounded length.
 fn one_line(label: &str) -> String {
     const LONGEST_LABEL: usize = 200;
     let words = label.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());

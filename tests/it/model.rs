@@ -339,6 +339,8 @@ async fn the_model_rewrites_a_message_that_depends_on_the_conversation_and_no_ot
     assert_eq!(answer["standalone_question"], "Which programs learn from data?");
     assert_eq!(answer["explain"]["searched_for"], "Which programs learn from data?");
     assert!(answer["timings_ms"]["condense"].as_f64().unwrap() > 0.0);
+    // Five words of the question, two of the answer.
+    assert_eq!(answer["usage"], json!({"prompt_tokens": 2 * 7, "completion_tokens": 5 + 2}), "both requests count");
     let last = model.last_request();
     assert!(last.message("user").ends_with("Question: and which ones do that?"), "it is answered as it was asked");
 }

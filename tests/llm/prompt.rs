@@ -19,8 +19,8 @@ async fn the_prompt_holds_sources_history_and_question() {
     assert_eq!(
         request.message("user"),
         "Sources:\n\n\
-         [1] A primer\n~~~~\nMachine learning lets programs learn from examples.\n~~~~\n\n\
-         [2] A primer\n~~~~\nDeep learning uses many layers.\n~~~~\n\n\
+         [1]\n~~~~\nA primer\n\nMachine learning lets programs learn from examples.\n~~~~\n\n\
+         [2]\n~~~~\nA primer\n\nDeep learning uses many layers.\n~~~~\n\n\
          Previous conversation:\nYou: What is machine learning?\nBot: Programs that learn.\n\n\
          Question: and how does it differ from deep learning?"
     );
