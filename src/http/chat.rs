@@ -29,8 +29,11 @@ const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-re
 #[serde(deny_unknown_fields)]
 pub(super) struct ChatBody {
     message: String,
-    #[serde(default, alias = "session_id")]
+    #[serde(default)]
     user_id: Option<String>,
+    /// The other name of `user_id`.
+    #[serde(default)]
+    session_id: Option<String>,
     #[serde(default)]
     stream: Option<bool>,
     #[serde(default)]
@@ -50,11 +53,18 @@ pub(super) struct ChatBody {
 impl ChatBody {
     fn into_turn(self, headers: &HeaderMap) -> Result<TurnRequest, ApiError> {
         let idempotency = self.idempotency(headers)?;
-        let user_id = self.user_id.unwrap_or_else(|| Uuid::new_v4().to_string());
+        let (field, id) = match (self.user_id, self.session_id) {
+            (Some(_), Some(_)) => {
+                let detail = "`session_id` is another name for `user_id`; send one of them";
+                return Err(ApiError::invalid_field("session_id", detail));
+            }
+            (None, Some(id)) => ("session_id", id),
+            (id, None) => ("user_id", id.unwrap_or_else(|| Uuid::new_v4().to_string())),
+        };
         Ok(TurnRequest {
             question: Question::parse(self.message)
                 .map_err(|error| ApiError::invalid_field("message", format!("`message` {error}")))?,
-            session: path::session_key("user_id", &user_id)?,
+            session: path::session_key(field, &id)?,
             use_history: self.use_history.unwrap_or(true),
             top_k: self.top_k.unwrap_or_default(),
             filter: self.filter.map(|JsonObject(filter)| filter).unwrap_or_default(),
@@ -69,7 +79,7 @@ impl ChatBody {
         let invalid = |reason: &str| ApiError::invalid_field("Idempotency-Key", format!("`Idempotency-Key` {reason}"));
         let key = key.to_str().map_err(|_| invalid("has characters outside ASCII; send visible ASCII"))?;
         let key = IdempotencyKey::parse(key).map_err(|error| invalid(&error.to_string()))?;
-        if self.user_id.is_none() {
+        if self.user_id.is_none() && self.session_id.is_none() {
             let detail = "an Idempotency-Key belongs to a conversation; send `user_id` with it";
             return Err(ApiError::invalid_field("user_id", detail));
         }
@@ -78,7 +88,19 @@ impl ChatBody {
 
     /// Of all that makes the answer: whether it is streamed or explained does not.
     fn digest(&self) -> String {
-        let Self { message, user_id, stream: _, use_history, top_k, filter, score_threshold, mmr, explain: _ } = self;
+        let Self {
+            message,
+            user_id,
+            session_id,
+            stream: _,
+            use_history,
+            top_k,
+            filter,
+            score_threshold,
+            mmr,
+            explain: _,
+        } = self;
+        let user_id = user_id.as_ref().or(session_id.as_ref());
         let filter = filter.as_ref().map(|JsonObject(filter)| filter);
         let parts = json!([message, user_id, use_history, top_k, filter, score_threshold, mmr]);
         Uuid::new_v5(&Uuid::NAMESPACE_OID, parts.to_string().as_bytes()).to_string()

@@ -103,6 +103,8 @@ fn request_id(request: &Request) -> String {
 
 /// A defect of ours costs this one request. What it was is logged where it happened, by the panic hook.
 pub(super) fn answer_panic(_: Box<dyn Any + Send + 'static>) -> Response {
-    ApiError::internal("this request met a defect of the server; the log tells more under the request_id")
-        .into_response()
+    ApiError::internal(
+        "this request met a defect of the server; the operator finds more in the log, under the request_id",
+    )
+    .into_response()
 }
