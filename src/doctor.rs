@@ -1,6 +1,7 @@
 //! `footnote doctor`: looks at everything that `serve` with the same options would use, and says what to do about what
 //! is wrong. Exit status 0 when nothing is, 1 otherwise. It makes the data folder and the empty stores in it if
-//! there are none, to see that it can; it makes no collection, and changes nothing in Qdrant and Redis.
+//! there are none, to see that it can; it makes no collection, and changes nothing in Qdrant. In Redis it writes one key
+//! that expires at once, and the list of sessions loses those that have expired, as it does under any server.
 
 use std::process::ExitCode;
 

@@ -44,10 +44,12 @@ pub fn start_tracing(options: &LogOptions) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A panic is logged like everything else, under the id of the request that met it.
+/// A panic is logged like everything else, under the id of the request that met it. Of its message only what stands in
+/// the source: one that is put together as it happens may quote a text, as those of slicing do.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let location = panic.location().map(tracing::field::display);
-    tracing::error!(panic.message = panic.payload_as_str(), panic.location = location, "panicked");
+    let message = panic.payload().downcast_ref::<&'static str>();
+    tracing::error!(panic.message = message, panic.location = location, "panicked");
 }
 
 /// The process's metrics, ready to be rendered.

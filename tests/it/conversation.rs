@@ -12,15 +12,27 @@ fn sample_corpus() -> &'static str {
 #[tokio::test]
 async fn the_readme_session() {
     let readme = include_str!("../../README.md");
-    let begins_as_printed = |answer: &Value| {
-        let response = answer["response"].as_str().unwrap();
-        readme.contains(response.split(" [1]").next().unwrap())
-    };
+    let is_printed = |text: &str| assert!(readme.contains(text), "the README does not have {text}");
+    let is_said = |answer: &Value| is_printed(&format!("\nBot: {}\n", answer["response"].as_str().unwrap()));
     let mut app = TestApp::builder().ingest(sample_corpus()).start().await;
 
     let first = app.ask("user_123", "What is machine learning?").await;
-    assert!(begins_as_printed(&first), "{first}");
-    assert_eq!(first["source_documents"][0]["source"], "data/machine-learning/primer.md");
+    let first_sentence = first["response"].as_str().unwrap().split_inclusive("[1]").next().unwrap();
+    is_printed(&format!("\"response\": \"{first_sentence} …\""));
+    let (source, citation) = (&first["source_documents"][0], &first["citations"][0]);
+    for name in ["n", "title", "source", "heading", "start", "end", "cited"] {
+        is_printed(&format!("\"{name}\": {}", source[name]));
+    }
+    for name in ["n", "verified"] {
+        is_printed(&format!("\"{name}\": {}", citation[name]));
+    }
+    for name in ["sentence", "quote"] {
+        is_printed(&format!("\"{name}\": [{}, {}]", citation[name][0], citation[name][1]));
+    }
+    is_printed(&format!(
+        "\"chunk_id\": \"{}…\"",
+        citation["chunk_id"].as_str().unwrap().split_inclusive('-').next().unwrap()
+    ));
     assert_eq!(first["conversation_length"], 2);
     assert_eq!(first["session_persisted"], true);
     assert_eq!(first["backend"], "Embedded");
@@ -28,13 +40,14 @@ async fn the_readme_session() {
     assert_eq!(first["history"], json!({"used": 0, "dropped": 0}));
 
     let second = app.ask("user_123", "and how does it differ from deep learning?").await;
-    assert!(begins_as_printed(&second), "{second}");
+    is_said(&second);
     assert!(second["standalone_question"].as_str().unwrap().to_lowercase().contains("machine learning"), "{second}");
     assert_eq!(second["conversation_length"], 4);
     assert_eq!(second["history"]["used"], 2);
 
     let third = app.ask("user_123", "Which treaty ended the Thirty Years War?").await;
-    assert!(third["abstained"] == true && begins_as_printed(&third), "{third}");
+    assert_eq!(third["abstained"], true, "{third}");
+    is_said(&third);
 
     app.restart().await;
     let fourth = app.ask("user_123", "and who needs labelled data for it?").await;

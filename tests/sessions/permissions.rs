@@ -1,4 +1,4 @@
-//! The permissions that the README gives to a locked-down user are enough, and each is needed. The conformance suite runs
+//! The permissions that docs/redis.md gives to a locked-down user are enough, and each is needed. The conformance suite runs
 //! as that user, too.
 
 use std::time::Duration;
@@ -7,7 +7,7 @@ use footnote::sessions::{Imported, SessionOptions, Sessions};
 use serde_json::json;
 
 use crate::idempotency::{answer, request, reserve};
-use crate::place::{PATIENT, README, eventually, key, permissions, read, redis_at, restrict, restricted_url, say};
+use crate::place::{PATIENT, REDIS_PAGE, eventually, key, permissions, read, redis_at, restrict, restricted_url, say};
 use crate::redis_cluster::RedisCluster;
 use crate::redis_server::RedisServer;
 
@@ -79,9 +79,9 @@ async fn each_permission_of_the_readme_is_needed() {
 }
 
 #[tokio::test]
-async fn another_database_and_a_cluster_need_what_the_readme_says() {
+async fn another_database_and_a_cluster_need_what_the_page_says() {
     let (database, cluster) = ("+select", "+cluster|slots +asking +ping");
-    assert!(README.contains(&format!("`{database}`")) && README.contains(&format!("`{cluster}`")));
+    assert!(REDIS_PAGE.contains(&format!("`{database}`")) && REDIS_PAGE.contains(&format!("`{cluster}`")));
 
     let server = RedisServer::start();
     restrict(&server);

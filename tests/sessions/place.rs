@@ -24,7 +24,7 @@ pub(crate) enum Place {
     Memory,
     Embedded(TempDir),
     Redis(RedisServer),
-    /// As the user of the README, who may do what sessions need and nothing else.
+    /// As the user of docs/redis.md, who may do what sessions need and nothing else.
     RestrictedRedis(RedisServer),
     RedisCluster(Lease<RedisCluster>),
     RedisSentinel(Lease<RedisSentinels>),
@@ -91,9 +91,9 @@ impl Place {
     }
 }
 
-pub(crate) const README: &str = include_str!("../../README.md");
+pub(crate) const REDIS_PAGE: &str = include_str!("../../docs/redis.md");
 
-/// Makes the user `footnote` with the permissions of the README, and leaves the default user to the test's own commands.
+/// Makes the user `footnote` with the permissions of docs/redis.md, and leaves the default user to the test's own commands.
 pub(crate) fn restrict(server: &RedisServer) {
     let answer = server.command(&acl_command().collect::<Vec<_>>());
     assert_eq!(answer, "OK");
@@ -105,7 +105,7 @@ pub(crate) fn permissions() -> impl Iterator<Item = &'static str> {
 }
 
 fn acl_command() -> impl Iterator<Item = &'static str> {
-    let line = README.lines().find(|line| line.starts_with("ACL SETUSER footnote ")).expect("the README has it");
+    let line = REDIS_PAGE.lines().find(|line| line.starts_with("ACL SETUSER footnote ")).expect("the page has it");
     line.split_whitespace()
 }
 

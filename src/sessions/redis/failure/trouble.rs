@@ -117,7 +117,7 @@ impl Trouble {
                 "user or password of the URL is wrong; each of : / ? # [ ] @ % in them must be percent-encoded"
             }
             Self::Forbidden => {
-                "the user of the URL lacks a permission: the README lists what sessions need, ACL LOG tells what was \
+                "the user of the URL lacks a permission: docs/redis.md lists what sessions need, ACL LOG tells what was \
                  refused"
             }
             Self::Protected => "Redis in protected mode answers its own machine only: give it a password",
