@@ -2,6 +2,7 @@
 //! latency at 1, 8 and 32 clients, time to the first delta, memory, and start to first answer.
 //!
 //!     cargo bench --bench chat                          # everything embedded
+//!     cargo bench --bench chat -- --extractive          # and no model: answers are sentences of the documents
 //!     cargo bench --bench chat -- --redis               # sessions in a redis-server that it starts
 //!     QDRANT_URL=http://127.0.0.1:6334 cargo bench --bench chat -- --redis
 //!     QDRANT_URL=http://127.0.0.1:6334 cargo bench --bench chat -- --redis --langchain python3
@@ -94,7 +95,8 @@ impl Drop for Server {
 #[tokio::main]
 async fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let with_redis = arguments.iter().any(|argument| argument == "--redis");
+    let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    let (with_redis, extractive) = (has("--redis"), has("--extractive"));
     let python = arguments.iter().skip_while(|argument| *argument != "--langchain").nth(1);
     let folder = tempfile::tempdir().unwrap();
     let model = ModelServer::start();
@@ -105,26 +107,33 @@ async fn main() {
     if let Some(redis) = &redis {
         options.extend(["--redis-url".to_owned(), redis.url()]);
     }
-    let remote =
-        ["--openai-base-url".to_owned(), model.base_url().to_owned(), "--chat-model".to_owned(), "scripted".to_owned()];
-    let with_model: Vec<String> = options.into_iter().chain(remote).collect();
+    if !extractive {
+        let url = model.base_url().to_owned();
+        options.extend(["--openai-base-url".to_owned(), url, "--chat-model".to_owned(), "scripted".to_owned()]);
+    }
 
-    let mut ingesting = with_model.clone();
+    let mut ingesting = options.clone();
     ingesting.extend(["--ingest".to_owned(), DATA.to_owned()]);
     let server = Server::start(&ingesting);
     wait_until_ready(&server.url).await;
     drop(server);
 
-    start_to_first_answer(&with_model).await;
+    start_to_first_answer(&options).await;
 
-    let server = Server::start(&with_model);
+    let server = Server::start(&options);
     let client = Client::new();
+    wait_until_ready(&server.url).await;
+    println!("memory idle, before the first answer: {:.0} MiB", server.memory());
     ask(&client, &server.url, "warm-up").await;
     println!("memory idle, after one answer: {:.0} MiB", server.memory());
     for clients in [1, 8, 32] {
         println!("{clients:>2} clients: {}", load(std::slice::from_ref(&server), clients).await);
     }
     println!("memory after the load: {:.0} MiB", server.memory());
+    if extractive {
+        // It has no first word to wait for.
+        return;
+    }
     first_delta(&server, &model).await;
     open_streams(&server, &model).await;
     if let Some(python) = python {
