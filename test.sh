@@ -21,6 +21,8 @@ install_missing() {
     local packages=()
     command -v redis-server > /dev/null || packages+=(redis-server)
     command -v curl > /dev/null || packages+=(curl)
+    # The program, which is run by tests; the shell has its own.
+    type -P kill > /dev/null || packages+=(procps)
     command -v cc > /dev/null || packages+=(gcc libc6-dev)
     command -v c++ > /dev/null || packages+=(g++)
     command -v make > /dev/null || packages+=(make)

@@ -8,11 +8,10 @@ use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 
 use crate::embedding::{Source, Tokenizer};
-use crate::inference::{self, Network, Priority, Session, Workers};
+use crate::inference::{self, Network, Priority, Session, Shipped, Workers, shipped};
 
 // Its README tells where it comes from.
-static WEIGHTS: &[u8] =
-    include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/ms-marco-MiniLM-L-12-v2/model.onnx"));
+const MODEL: Shipped = shipped!("ms-marco-MiniLM-L-12-v2");
 
 /// It would take 21 MB, and makes a pair of 50 tokens an eighth faster.
 const PACKED: bool = false;
@@ -58,11 +57,9 @@ impl CrossEncoder {
         let (inner, question) = (Arc::clone(&self.0), question.to_owned());
         let submit_all = move || {
             let Started { tokenizer, workers } = inner.started.get().expect("started above");
-            let submit = |text: &String| {
-                let (tokens, text) = tokenizer.pair(&question, text, MAX_TOKENS);
-                workers.submit(Pair { tokens, text }, Priority::Query)
-            };
-            texts.iter().map(submit).collect::<Vec<_>>()
+            let (pairs, text) = tokenizer.pairs(&question, texts.iter().map(String::as_str), MAX_TOKENS);
+            let submit = |tokens| workers.submit(Pair { tokens, text }, Priority::Query);
+            pairs.into_iter().map(submit).collect::<Vec<_>>()
         };
         let mut scores = Vec::new();
         for score in spawn_blocking(submit_all).await? {
@@ -74,7 +71,7 @@ impl CrossEncoder {
 
 fn start(tokenizer: Option<Tokenizer>) -> Result<Started, Source> {
     let tokenizer = tokenizer.map_or_else(Tokenizer::exact, Ok)?;
-    let network = Network::load(WEIGHTS, "logits", PACKED)?;
+    let network = Network::load(MODEL, "logits", PACKED)?;
     let relevance = |session: &Session, Pair { tokens, text }: &Pair| session.run(tokens, *text, [1, 1]);
     Ok(Started { tokenizer, workers: inference::start(network, "relevance", relevance)? })
 }

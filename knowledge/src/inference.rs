@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
-pub(crate) use network::{Network, Session};
+pub(crate) use network::{Network, Session, Shipped, shipped};
 pub(crate) use workers::{Priority, Workers};
 
 /// Why a network could not be loaded or run.

@@ -29,9 +29,13 @@ const IN_OTHER_LANGUAGES: [(Lang, &str); 15] = [
 /// taken for another language; the library's own "reliable" begins at .9 and leaves out most German questions.
 const CLEAR: f64 = 0.4;
 
+/// Of a question, enough to tell its language by.
+const MOST_CHARS: usize = 1_000;
+
 /// The sentence in the question's language, where that is clear: a few words are not enough to tell one European
 /// language from another, and English is understood by most.
 pub fn not_in_the_documents(question: &str) -> &'static str {
+    let question = question.char_indices().nth(MOST_CHARS).map_or(question, |(end, _)| &question[..end]);
     let languages = IN_OTHER_LANGUAGES.iter().map(|(language, _)| *language).chain([Lang::Eng]).collect();
     let detected =
         Detector::with_allowlist(languages).detect(question).filter(|detected| detected.confidence() >= CLEAR);

@@ -40,6 +40,9 @@ impl Standalone {
 /// How far back a chain of dependent messages is followed.
 const MESSAGES_BACK: usize = 4;
 
+/// A longer message has words of its own to be searched by, and what its pronouns stand for in it.
+const LONGEST_DEPENDENT_BYTES: usize = 2_000;
+
 /// A longer earlier question would outweigh the message; of such, only the last message's own words are used.
 const LONGEST_CONTEXT_CHARS: usize = 200;
 
@@ -63,7 +66,8 @@ struct Understood {
 }
 
 fn understand(message: &str, before: Option<&Understood>) -> (Standalone, Understood) {
-    let dependence = Dependence::of(message);
+    let dependence =
+        if message.len() <= LONGEST_DEPENDENT_BYTES { Dependence::of(message) } else { Dependence::default() };
     let (question, topic) = match before {
         Some(before) if dependence.depends() => put_back(message, &dependence, before),
         _ => (message.to_owned(), topic_of(message)),

@@ -9,10 +9,10 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
 use super::{EmbeddingIdentity, Error, Tokenizer, pooling};
-use crate::inference::{self, Network, Priority, Session, Workers};
+use crate::inference::{self, Network, Priority, Session, Shipped, Workers, shipped};
 
 // In the binary, so that it needs no file beside it. `tools/export_model.py` makes it.
-static WEIGHTS: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/all-MiniLM-L6-v2/model.onnx"));
+const MODEL: Shipped = shipped!("all-MiniLM-L6-v2");
 
 /// Otherwise every run packs all weights again: 40 % of the time of a 230-token passage and most of a query's. It costs
 /// 11 MB.
@@ -36,7 +36,7 @@ impl LocalEmbedder {
 
     /// Loads the model, with one worker for each core. Takes tens of milliseconds of CPU; see [`LocalEmbedder::open`].
     pub fn load() -> Result<Self, Error> {
-        let network = Network::load(WEIGHTS, "last_hidden_state", PACKED).map_err(Error::Model)?;
+        let network = Network::load(MODEL, "last_hidden_state", PACKED).map_err(Error::Model)?;
         let embed = |session: &Session, tokens: &Vec<u32>| {
             let states = session.run(tokens, tokens.len(), [1, tokens.len(), Self::DIMENSION])?;
             Ok(mean(&states))

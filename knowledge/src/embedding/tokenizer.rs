@@ -73,15 +73,23 @@ impl Tokenizer {
         encoding.get_ids().chunks(max_tokens - 2).map(sequence).collect()
     }
 
-    /// Two texts as one sequence of at most `max_tokens`, special tokens included, and where the second begins. The first
-    /// is cut to a third of it, the second to what is left.
-    pub(crate) fn pair(&self, first: &str, second: &str, max_tokens: usize) -> (Vec<u32>, usize) {
-        let (first, second) = (self.encode(first), self.encode(second));
+    /// One text with each of the others as a sequence of at most `max_tokens`, special tokens included, and where the
+    /// second begins in all of them. The first is cut to a third of it, the second to what is left.
+    pub(crate) fn pairs<'a>(
+        &self,
+        first: &str,
+        seconds: impl IntoIterator<Item = &'a str>,
+        max_tokens: usize,
+    ) -> (Vec<Vec<u32>>, usize) {
+        let first = self.encode(first);
         let first = &first.get_ids()[..first.len().min(max_tokens / 3)];
         let room = max_tokens - first.len() - 3;
-        let second = &second.get_ids()[..second.len().min(room)];
-        let sequence = [&[self.start], first, &[self.end], second, &[self.end]].concat();
-        (sequence, first.len() + 2)
+        let sequence = |second: &str| {
+            let second = self.encode(second);
+            let second = &second.get_ids()[..second.len().min(room)];
+            [&[self.start], first, &[self.end], second, &[self.end]].concat()
+        };
+        (seconds.into_iter().map(sequence).collect(), first.len() + 2)
     }
 
     /// The text as consecutive byte ranges of at most `max_tokens` each, counted cautiously, with their tokens. An empty
@@ -157,13 +165,14 @@ mod tests {
     #[test]
     fn a_pair_is_cut_where_it_is_too_long() {
         let tokenizer = Tokenizer::exact().unwrap();
-        let (sequence, second) = tokenizer.pair("Rye bread?", "Dark.", 256);
+        let (sequences, second) = tokenizer.pairs("Rye bread?", ["Dark.", ""], 256);
         let ids = |text: &str| tokenizer.encode(text).get_ids().to_vec();
-        assert_eq!(sequence, [vec![101], ids("Rye bread?"), vec![102], ids("Dark."), vec![102]].concat());
-        assert_eq!(sequence[second..], [ids("Dark."), vec![102]].concat());
-        let (sequence, second) = tokenizer.pair(&"bread ".repeat(500), &"dark ".repeat(500), 256);
-        assert_eq!((sequence.len(), second), (256, 87));
-        assert_eq!(tokenizer.pair("", "", 256), (vec![101, 102, 102], 2));
+        assert_eq!(sequences[0], [vec![101], ids("Rye bread?"), vec![102], ids("Dark."), vec![102]].concat());
+        assert_eq!(sequences[0][second..], [ids("Dark."), vec![102]].concat());
+        assert_eq!(sequences[1], [vec![101], ids("Rye bread?"), vec![102, 102]].concat());
+        let (sequences, second) = tokenizer.pairs(&"bread ".repeat(500), [&*"dark ".repeat(500)], 256);
+        assert_eq!((sequences[0].len(), second), (256, 87));
+        assert_eq!(tokenizer.pairs("", [""], 256), (vec![vec![101, 102, 102]], 2));
     }
 
     #[test]

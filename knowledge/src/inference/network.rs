@@ -8,6 +8,24 @@ use rten_tensor::prelude::*;
 
 use super::Error;
 
+/// A model in the binary, as the build script divides it.
+#[derive(Clone, Copy)]
+pub(crate) struct Shipped {
+    pub(crate) graph: &'static [u8],
+    pub(crate) weights: &'static [u8],
+}
+
+/// The [`Shipped`] model of that name.
+macro_rules! shipped {
+    ($name:literal) => {
+        $crate::inference::Shipped {
+            graph: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".onnx")),
+            weights: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".data")),
+        }
+    };
+}
+pub(crate) use shipped;
+
 /// The loaded weights, shared by all sessions.
 pub(crate) struct Network {
     model: Model,
@@ -20,8 +38,10 @@ pub(crate) struct Network {
 impl Network {
     /// `output` names what is to be computed. `packed` weights take memory beside those in the binary and are not packed
     /// again in every run.
-    pub(crate) fn load(weights: &'static [u8], output: &str, packed: bool) -> Result<Self, Error> {
-        let model = ModelOptions::with_all_ops().prepack_weights(packed).load_static_slice(weights)?;
+    pub(crate) fn load(model: Shipped, output: &str, packed: bool) -> Result<Self, Error> {
+        let mut options = ModelOptions::with_all_ops();
+        options.prepack_weights(packed).external_data_static("weights.data", model.weights);
+        let model = options.load_static_slice(model.graph)?;
         Ok(Self {
             input_ids: model.node_id("input_ids")?,
             attention_mask: model.node_id("attention_mask")?,
