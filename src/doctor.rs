@@ -5,6 +5,7 @@
 
 use std::process::ExitCode;
 
+use footnote_ingest::discover::Away;
 use footnote_knowledge::collection;
 use footnote_knowledge::cross_encoder::CrossEncoder;
 use footnote_knowledge::embedding::Embedder;
@@ -147,7 +148,14 @@ async fn model(options: &ServeOptions, built_in: Option<&Embedder>, cross_encode
 
 fn ingest(options: &ServeOptions) -> Finding {
     match ingesting::check(&options.ingest) {
-        Ok(()) => Finding::Fine(format!("{} file(s) or folder(s) to ingest at start", options.ingest.len())),
+        Ok(away) if away.is_empty() => {
+            Finding::Fine(format!("{} file(s) or folder(s) to ingest at start", options.ingest.len()))
+        }
+        Ok(away) => {
+            let away =
+                away.iter().map(|Away { given, reason, advice }| format!("{}: {reason}; {advice}", given.display()));
+            Finding::Wrong(away.collect::<Vec<_>>().join(", "))
+        }
         Err(error) => Finding::Wrong(format!("{error:#}")),
     }
 }

@@ -42,6 +42,15 @@ async fn each_wrong_part_is_named() {
 }
 
 #[test]
+fn of_the_paths_to_ingest_each_that_is_missing_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("notes")).unwrap();
+    let (status, said) = doctor(folder.path(), &["--ingest", "notes", "--ingest", "missing"]);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("missing: there is no such file or folder"), "{said}");
+}
+
+#[test]
 fn a_reranker_that_does_not_work_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let (status, said) = doctor(folder.path(), &["--rerank-url", "http://127.0.0.1:9/rerank"]);
