@@ -155,7 +155,7 @@ async fn beside_langchain(server: Server, python: &str, redis: &RedisServer, mod
         println!("FastAPI + LangChain: {:.1} s to the first answer", started.elapsed().as_secs_f64());
         processes.push(process);
         let count = processes.len();
-        for clients in [1, 32] {
+        for clients in [1, 8, 32] {
             for _ in 0..ROUNDS {
                 let (footnote, langchain) = (load(&own, clients).await, load(&processes, clients).await);
                 let ratio = footnote.per_second / langchain.per_second;
