@@ -153,8 +153,8 @@ async fn receive_file(place: PathBuf, mut field: Field<'_>) -> Result<(), ApiErr
 /// When the file was changed, where its part says so.
 fn modified(headers: &HeaderMap) -> Option<SystemTime> {
     let date = headers.get(header::LAST_MODIFIED)?.to_str().ok()?;
-    let zoned = DateTimeParser::new().parse_zoned(date).ok()?;
-    Some(zoned.timestamp().into())
+    let zoned = DateTimeParser::new().parse_zoned_datetime(date).ok()?;
+    zoned.timestamp().try_into().ok()
 }
 
 async fn short_text(mut field: Field<'_>) -> Result<String, ApiError> {
