@@ -268,7 +268,13 @@ impl Inner {
         let condensing = Box::pin(self.answerer.condense(&history.messages, message, deadline));
         let condensed = timed(&mut timings.condense, tokio::time::timeout_at(deadline, condensing));
         match condensed.instrument(info_span!("condense")).await {
-            Ok(Ok(condensed)) => condensed,
+            Ok(Ok(None)) => Condensed::default(),
+            Ok(Ok(Some(condensed))) => {
+                if condensed.question.is_none() {
+                    tracing::warn!("what the model made of a follow-up question is no question; rules rewrote it");
+                }
+                condensed
+            }
             Ok(Err(error)) => {
                 let cause = format!("{:#}", anyhow::Error::new(error));
                 tracing::warn!(error.cause = cause, "the model did not rewrite a follow-up question; rules did");

@@ -1,11 +1,12 @@
 //! `footnote doctor`: looks at everything that `serve` with the same options would use, and says what to do about what
 //! is wrong. Exit status 0 when nothing is, 1 otherwise. It makes the data folder and the empty stores in it if
-//! there are none, to see that it can; it makes no collection, and changes nothing in Qdrant. In Redis it writes one key
-//! that expires at once, and the list of sessions loses those that have expired, as it does under any server.
+//! there are none, to see that it can; it makes no collection, and changes nothing in Qdrant. In Redis it writes
+//! a key, in a cluster one for each range of slots, that expires after a minute, and the list of sessions loses those that
+//! have expired, as it does under any server.
 
 use std::process::ExitCode;
 
-use footnote_ingest::discover::Away;
+use footnote_ingest::discover::Unreached;
 use footnote_knowledge::collection;
 use footnote_knowledge::cross_encoder::CrossEncoder;
 use footnote_knowledge::embedding::Embedder;
@@ -148,13 +149,12 @@ async fn model(options: &ServeOptions, built_in: Option<&Embedder>, cross_encode
 
 fn ingest(options: &ServeOptions) -> Finding {
     match ingesting::check(&options.ingest) {
-        Ok(away) if away.is_empty() => {
+        Ok(unreached) if unreached.is_empty() => {
             Finding::Fine(format!("{} file(s) or folder(s) to ingest at start", options.ingest.len()))
         }
-        Ok(away) => {
-            let away =
-                away.iter().map(|Away { given, reason, advice }| format!("{}: {reason}; {advice}", given.display()));
-            Finding::Wrong(away.collect::<Vec<_>>().join(", "))
+        Ok(unreached) => {
+            let named = |Unreached { given, reason, advice }| format!("{}: {reason}; {advice}", given.display());
+            Finding::Wrong(unreached.into_iter().map(named).collect::<Vec<_>>().join(", "))
         }
         Err(error) => Finding::Wrong(format!("{error:#}")),
     }

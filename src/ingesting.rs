@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::anyhow;
-use footnote_ingest::discover::{self, Away, RootError};
+use footnote_ingest::discover::{self, RootError, Unreached};
 use footnote_ingest::{Event, Extractor, IngestOptions, Outcome, Report, ingest};
 use serde::Serialize;
 
@@ -28,9 +28,9 @@ pub struct IngestingState {
     pub error: Option<String>,
 }
 
-/// Whether `paths` can be ingested together, before anything is opened. Returns those that lead nowhere, which are not all.
-pub fn check(paths: &[PathBuf]) -> anyhow::Result<Vec<Away>> {
-    discover::roots(paths, None).map(|roots| roots.away).map_err(|error| match error {
+/// Whether `paths` can be ingested together, before anything is opened. Returns those that cannot be reached, which are not all.
+pub fn check(paths: &[PathBuf]) -> anyhow::Result<Vec<Unreached>> {
+    discover::roots(paths, None).map(|roots| roots.unreached).map_err(|error| match error {
         RootError::Missing(_) | RootError::Unreadable { .. } => anyhow!("--ingest: {error}"),
         RootError::Nameless(_)
         | RootError::InvalidName(_)

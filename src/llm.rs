@@ -149,11 +149,16 @@ impl Answerer {
         }
     }
 
-    /// The message as a question of its own, as a model puts it; no question where no model is asked.
-    pub async fn condense(&self, history: &[Message], message: &str, deadline: Instant) -> Result<Condensed, Error> {
+    /// The message as a question of its own, as a model puts it; none where no model is asked.
+    pub async fn condense(
+        &self,
+        history: &[Message],
+        message: &str,
+        deadline: Instant,
+    ) -> Result<Option<Condensed>, Error> {
         match self {
-            Self::Extractive(_) => Ok(Condensed::default()),
-            Self::OpenAi(model) => model.condense(history, message, deadline).await,
+            Self::Extractive(_) => Ok(None),
+            Self::OpenAi(model) => model.condense(history, message, deadline).await.map(Some),
         }
     }
 

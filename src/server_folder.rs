@@ -3,7 +3,6 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use footnote_knowledge::secret::Secret;
 use footnote_knowledge::server_file::ServerFile;
@@ -17,8 +16,6 @@ pub struct ServerFolder {
     folder: PathBuf,
     url: String,
     token: Secret,
-    /// Whether the file is ours: until then it may be that of another server, which holds the folder.
-    written: AtomicBool,
 }
 
 impl ServerFolder {
@@ -29,20 +26,17 @@ impl ServerFolder {
         }
         let token = Secret::new(format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple()));
         let url = format!("http://{}", reachable(listening));
-        Some(Self { folder: options.store.data_dir.clone(), url, token, written: AtomicBool::new(false) })
+        Some(Self { folder: options.store.data_dir.clone(), url, token })
     }
 
     /// Says what embedder is used here, by the server that has the folder open. One that cannot be written is no reason
     /// not to serve.
     pub(crate) fn write(&self, max_tokens: usize) {
-        let Self { folder, url, token, written } = self;
+        let Self { folder, url, token } = self;
         let file = ServerFile { url: url.clone(), token: token.clone(), max_tokens };
-        match file.write(folder) {
-            Ok(()) => written.store(true, Ordering::Relaxed),
-            Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, "server.json cannot be written, so `ingest` will not find this server");
-            }
+        if let Err(error) = file.write(folder) {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "server.json cannot be written, so `ingest` will not find this server");
         }
     }
 
@@ -59,7 +53,10 @@ impl ServerFolder {
 
 impl Drop for ServerFolder {
     fn drop(&mut self) {
-        if *self.written.get_mut() {
+        // It may be that of another server, which has the folder.
+        if let Ok(Some(file)) = ServerFile::read(&self.folder)
+            && file.token.expose() == self.token.expose()
+        {
             let _ = ServerFile::remove(&self.folder);
         }
     }

@@ -44,8 +44,8 @@ pub fn start_tracing(options: &LogOptions) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A panic is logged like everything else, under the id of the request that met it. Of its message only what stands in
-/// the source: one that is put together as it happens may quote a text, as those of slicing do.
+/// A panic is logged like everything else, under the id of the request that met it. Its message only where it
+/// is one literal: one that is put together as it happens may quote a text, as those of slicing do.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let location = panic.location().map(tracing::field::display);
     let message = panic.payload().downcast_ref::<&'static str>();
@@ -115,8 +115,11 @@ mod tests {
         let log = logged(|| {
             tracing::error_span!("request", request_id = "the-id").in_scope(|| {
                 std::panic::catch_unwind(|| panic!("the defect")).unwrap_err();
+                let text = "grün, a secret".to_owned();
+                std::panic::catch_unwind(|| text[..3].len()).unwrap_err();
             });
         });
+        assert!(!log.contains("secret"), "{log}");
         let _ = std::panic::take_hook();
         for part in ["ERROR", "the-id", "the defect", file!()] {
             assert!(log.contains(part), "no {part} in {log}");

@@ -18,7 +18,7 @@ use archive::Entry;
 use ignore::{DirEntry, WalkBuilder};
 
 pub use archive::Member;
-pub use root::{Away, Inside, Root, RootError, Roots, check_root_name, roots};
+pub use root::{Inside, Root, RootError, Roots, Unreached, check_root_name, roots};
 pub use snapshot::Snapshot;
 
 /// A file to ingest.
@@ -52,6 +52,12 @@ pub enum Found {
         reason: String,
         advice: String,
     },
+    /// At a given path, which is no source.
+    Nothing {
+        given: String,
+        reason: String,
+        advice: String,
+    },
 }
 
 impl Found {
@@ -60,32 +66,34 @@ impl Found {
         match self {
             Self::File(candidate) => Ok(candidate),
             Self::Skipped { reason, .. } => Err(Outcome::Skipped { reason }),
-            Self::Unreadable { reason, advice, .. } => Err(Outcome::Failed { reason, advice }),
+            Self::Unreadable { reason, advice, .. } | Self::Nothing { reason, advice, .. } => {
+                Err(Outcome::Failed { reason, advice })
+            }
         }
     }
 
+    /// What it is reported as.
     pub(crate) fn source(&self) -> &str {
         match self {
             Self::File(Candidate { source, .. }) | Self::Skipped { source, .. } | Self::Unreadable { source, .. } => {
                 source
             }
+            Self::Nothing { given, .. } => given,
         }
-    }
-}
-
-impl From<Away> for Found {
-    fn from(Away { given, reason, advice }: Away) -> Self {
-        Self::Unreadable { source: given.display().to_string(), reason, advice }
     }
 }
 
 /// Walks the roots and hands over each thing found, until `handle` returns false. Blocks; the order is not defined.
 pub fn walk(roots: &Roots, mut handle: impl FnMut(Found) -> bool) {
-    let Roots { there, away } = roots;
+    let Roots { there, unreached } = roots;
+    for Unreached { given, reason, advice } in unreached.iter().cloned() {
+        if !handle(Found::Nothing { given: given.display().to_string(), reason, advice }) {
+            return;
+        }
+    }
     // What is in two of the roots is found twice.
     let mut seen = (there.len() > 1).then(HashSet::new);
-    let away = away.iter().cloned().map(Found::from);
-    for found in away.chain(files_first(there).flat_map(found_in).flat_map(unpacked)) {
+    for found in files_first(there).flat_map(found_in).flat_map(unpacked) {
         let is_new = seen.as_mut().is_none_or(|seen| seen.insert(found.source().to_owned()));
         if is_new && !handle(found) {
             return;

@@ -25,7 +25,7 @@ pub async fn extract_to(
     let started = Instant::now();
     let recorder = Recorder::new(progress);
     let roots = discover::roots(paths, None)?;
-    let several = roots.there.iter().any(|root| root.name != roots.there[0].name);
+    let several = !roots.unreached.is_empty() || roots.there.iter().any(|root| root.name != roots.there[0].name);
     let files = receive(start_walk(roots)).map(|found| {
         let recorder = &recorder;
         async move {

@@ -37,7 +37,7 @@ enum Destination {
 }
 
 pub(super) async fn run(command: &IngestCommand) -> anyhow::Result<ExitCode> {
-    // Before anything is opened: a mistyped path leaves no store behind.
+    // Before anything is opened: mistyped paths leave no store behind.
     discover::roots(&command.paths, command.root_name.as_deref()).map_err(Error::from)?;
     let output = Output::new(command.output);
     if command.reindex {
@@ -72,9 +72,12 @@ async fn watch(
             () = tokio::time::sleep(TRY_AGAIN_AFTER), if !last_run_succeeded => None,
             stopped = tokio::signal::ctrl_c() => return stopped.map(|()| ExitCode::SUCCESS).map_err(Into::into),
         };
-        // What was removed, was so before our eyes.
-        options.gone = if watch.sees_every_path() { GoneDocuments::RemoveHoweverMany } else { GoneDocuments::Stay };
-        options.unchanged_since = before.filter(|_| last_run_succeeded);
+        if let Some(before) = &before {
+            // What was removed, was so before our eyes.
+            let removed = watch.saw_every_path(before);
+            options.gone = if removed { GoneDocuments::RemoveHoweverMany } else { GoneDocuments::Stay };
+        }
+        options.unchanged_since = before.map(|before| before.files).filter(|_| last_run_succeeded);
         let outcome = run_once(command, &options, &destination, output).await;
         last_run_succeeded = outcome.is_ok();
         if let Err(error) = outcome {

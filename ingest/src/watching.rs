@@ -19,8 +19,8 @@ pub(super) struct Watch {
 
 /// What is there at one time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Look {
-    files: Snapshot,
+pub(super) struct Look {
+    pub(super) files: Snapshot,
     /// Whether there are files below each path.
     every_path: bool,
 }
@@ -33,21 +33,21 @@ impl Watch {
         watch
     }
 
-    /// Whether there are files below each path: of a folder that is empty or not mounted all would seem to have been
-    /// removed.
-    pub(super) fn sees_every_path(&self) -> bool {
-        self.last.every_path
+    /// Whether there were files below each path, before a change and after it: of a folder that is empty, not mounted, or
+    /// just coming back, what is not there would seem to have been removed.
+    pub(super) fn saw_every_path(&self, before: &Look) -> bool {
+        before.every_path && self.last.every_path
     }
 
     /// Waits until something has changed and then stayed as it is from one look to the next: an editor that saves, or a
-    /// copy of many files, is not caught half-way. Returns the files as they were before.
-    pub(super) async fn change(&mut self) -> Snapshot {
+    /// copy of many files, is not caught half-way. Returns what was there before.
+    pub(super) async fn change(&mut self) -> Look {
         let mut seen = self.last.clone();
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             let now = self.look().await;
             if now == seen && now != self.last {
-                return std::mem::replace(&mut self.last, now).files;
+                return std::mem::replace(&mut self.last, now);
             }
             seen = now;
         }
@@ -63,9 +63,9 @@ impl Watch {
 
 impl Look {
     fn take(paths: &[PathBuf], root_name: Option<&str>) -> Self {
-        let Ok(Roots { there, away }) = discover::roots(paths, root_name) else { return Self::default() };
+        let Ok(Roots { there, unreached }) = discover::roots(paths, root_name) else { return Self::default() };
         let files = Snapshot::take(&there);
-        let every_path = away.is_empty() && there.iter().all(|root| files.has_any_of(root));
+        let every_path = unreached.is_empty() && there.iter().all(|root| files.has_any_of(root));
         Self { files, every_path }
     }
 }

@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use tokio::sync::OnceCell;
-use tokio::task::spawn_blocking;
 
+use crate::blocking;
 use crate::embedding::{Source, Tokenizer};
 use crate::inference::{self, Network, Priority, Session, Shipped, Workers, shipped};
 
@@ -51,7 +51,7 @@ impl CrossEncoder {
     pub async fn relevance(&self, question: &str, texts: Vec<String>) -> Result<Vec<f32>, Source> {
         let starting = || async {
             let tokenizer = self.0.tokenizer.clone();
-            spawn_blocking(|| start(tokenizer)).await?
+            blocking::run(|| start(tokenizer)).await?
         };
         self.0.started.get_or_try_init(starting).await?;
         let (inner, question) = (Arc::clone(&self.0), question.to_owned());
@@ -62,7 +62,7 @@ impl CrossEncoder {
             pairs.into_iter().map(submit).collect::<Vec<_>>()
         };
         let mut scores = Vec::new();
-        for score in spawn_blocking(submit_all).await? {
+        for score in blocking::run(submit_all).await? {
             scores.push(score.await??[0]);
         }
         Ok(scores)

@@ -3,6 +3,7 @@
 //!
 //! Extraction and chunking live in `ingest`, everything about conversations in the server.
 
+pub mod blocking;
 pub mod collection;
 pub mod connect;
 pub mod cross_encoder;

@@ -225,5 +225,5 @@ fn failure(error: &ApiError, observed: &ObservedRequest) -> Event {
 }
 
 fn turn_lost() -> ApiError {
-    ApiError::internal("this turn met a defect of the server and was not saved; the log tells more")
+    ApiError::internal("this turn met a defect of the server and was not saved; the operator finds more in the log")
 }

@@ -11,6 +11,7 @@ mod selection;
 
 use std::fmt;
 
+use footnote_knowledge::blocking;
 use footnote_knowledge::cross_encoder::CrossEncoder;
 use futures::{StreamExt, stream};
 use tokio::time::Instant;
@@ -58,8 +59,7 @@ impl Extractive {
     ) -> Result<Selection, Error> {
         let gather = move || (candidates::gather(&question, &sources), question);
         // Taking the sources apart is work for the CPU, more of it the more sources there are.
-        let (candidates, question) =
-            tokio::task::spawn_blocking(gather).await.map_err(|stopped| failed(stopped.into()))?;
+        let (candidates, question) = blocking::run(gather).await.map_err(|unfinished| failed(unfinished.into()))?;
         if candidates.is_empty() {
             return Ok(Selection::default());
         }

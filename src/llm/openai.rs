@@ -117,11 +117,7 @@ impl OpenAiChat {
                 }
             }
         }
-        let question = condense::question_in(&reply);
-        if question.is_none() {
-            tracing::warn!("what the model made of a follow-up question is no question; rules rewrite it");
-        }
-        Ok(Condensed { question, usage })
+        Ok(Condensed { question: condense::question_in(&reply), usage })
     }
 
     /// The endpoint is reached and takes the key. One that answered within the last 30 s is not asked again.

@@ -91,10 +91,8 @@ fn sources_block(sources: &[SourceDocument]) -> String {
     let fence = "~".repeat(fence_length(sources));
     let mut block = String::new();
     for source in sources {
-        let title = one_line(&source.title);
-        let heading = source.heading.as_deref().map(one_line).filter(|heading| !heading.is_empty());
         let separator = if block.is_empty() { "" } else { "\n\n" };
-        let label = heading.map_or_else(|| title.clone(), |heading| format!("{title} — {heading}"));
+        let label = label(source);
         let text = source.text.trim_matches('\n');
         write!(block, "{separator}[{}]\n{fence}\n{label}\n\n{text}\n{fence}", source.n)
             .expect("writing to a String does not fail");
@@ -102,13 +100,20 @@ fn sources_block(sources: &[SourceDocument]) -> String {
     block
 }
 
+/// `title — heading`.
+fn label(source: &SourceDocument) -> String {
+    let title = one_line(&source.title);
+    match source.heading.as_deref().map(one_line).filter(|heading| !heading.is_empty()) {
+        Some(heading) => format!("{title} — {heading}"),
+        None => title,
+    }
+}
+
 /// Longer than the longest run of tildes in the sources, and at least four: CommonMark's rule for code fences.
 fn fence_length(sources: &[SourceDocument]) -> usize {
-    let texts = sources.iter().flat_map(|source| {
-        [source.title.as_str(), source.heading.as_deref().unwrap_or_default(), source.text.as_str()]
-    });
-    let longest_run = texts.flat_map(|text| text.split(|c| c != '~')).map(str::len).max();
-    (longest_run.unwrap_or(0) + 1).max(4)
+    let longest_run = |text: &str| text.split(|c| c != '~').map(str::len).max().unwrap_or(0);
+    let in_source = |source: &SourceDocument| longest_run(&source.text).max(longest_run(&label(source)));
+    (sources.iter().map(in_source).max().unwrap_or(0) + 1).max(4)
 }
 
 /// A title or heading as a label: on one line, of a bounded length.

@@ -40,7 +40,7 @@ impl Standalone {
 /// How far back a chain of dependent messages is followed.
 const MESSAGES_BACK: usize = 4;
 
-/// A longer message has words of its own to be searched by, and what its pronouns stand for in it.
+/// A longer message (some 300 words) has words of its own to be searched by, and what its pronouns stand for in it.
 const LONGEST_DEPENDENT_BYTES: usize = 2_000;
 
 /// A longer earlier question would outweigh the message; of such, only the last message's own words are used.

@@ -39,6 +39,8 @@ async fn the_same_request_gets_the_stored_answer() {
         body
     };
     assert_eq!(without_timings(&again), without_timings(&first));
+    let by_its_other_name = json!({"session_id": "someone", "message": "What is machine learning?"});
+    assert_eq!(ask(&app, "key 1", &by_its_other_name).await.headers["idempotency-replayed"], "true");
     assert_eq!(app.get("/sessions/someone").await.body["messages"].as_array().unwrap().len(), 2, "saved once");
 
     let other_key = ask(&app, "key 2", &question()).await;

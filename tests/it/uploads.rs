@@ -169,6 +169,11 @@ async fn ingest_finds_the_server_that_holds_the_folder() {
     let again = printed(&ingest(folder.path(), &["notes"]));
     assert!(again.contains(&format!("0 added, 0 updated, {files} unchanged")), "{again}");
 
+    let beside = ingest(folder.path(), &["notes", "not-there"]);
+    let said = String::from_utf8_lossy(&beside.stdout).into_owned();
+    assert_eq!(beside.status.code(), Some(1), "{said}");
+    assert!(said.contains(&format!("{files} unchanged")) && said.contains("failed not-there: there is no"), "{said}");
+
     let dated = std::fs::File::options().write(true).open(notes.join("c.txt")).unwrap();
     std::fs::write(notes.join("c.txt"), "Note c, changed.").unwrap();
     dated.set_modified(std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000)).unwrap();
@@ -203,8 +208,9 @@ async fn ingest_finds_a_server_whose_embedder_came_late() {
 
 #[tokio::test]
 async fn a_field_that_is_too_long_is_refused() {
-    let app = TestApp::builder().start().await;
-    let form = Form::new().text("root", "x".repeat(100_000)).part("file", file("bread.md", "# Bread\n\nRye."));
+    let app = TestApp::builder().option("--max-upload", 1).start().await;
+    // Not read to its end, which would be too much for the whole.
+    let form = Form::new().text("root", "x".repeat(2 << 20)).part("file", file("bread.md", "# Bread\n\nRye."));
     let refused = upload(&app, form).await;
     assert_eq!((refused.status, &refused.body["field"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("root")));
 }

@@ -68,7 +68,7 @@ async fn a_listing_that_cannot_be_cleaned_is_left_alone() {
 }
 
 #[tokio::test]
-async fn each_permission_of_the_readme_is_needed() {
+async fn each_permission_of_the_page_is_needed() {
     let server = RedisServer::start();
     restrict(&server);
     everything(&restricted_url(&server), |arguments| server.command(arguments)).await;

@@ -30,13 +30,13 @@ pub enum Inside {
 #[derive(Debug, Clone, Default)]
 pub struct Roots {
     pub there: Vec<Root>,
-    /// Reported like a file that cannot be read; the others are ingested.
-    pub away: Vec<Away>,
+    /// Reported like files that cannot be read; the others are ingested.
+    pub unreached: Vec<Unreached>,
 }
 
-/// A given path that leads nowhere.
+/// A given path at which there is nothing that can be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Away {
+pub struct Unreached {
     pub given: PathBuf,
     pub reason: String,
     pub advice: String,
@@ -77,18 +77,22 @@ pub enum RootError {
 }
 
 /// One root per given path. A folder lends its own name, a file the name of the folder it lies in, unless `name` is given.
-/// What lies inside another given folder is called as if that had been given alone. An error where no path leads
-/// anywhere: it is mistyped.
+/// What lies inside another given folder is called as if that had been given alone. Where no path can be reached, the first
+/// of them is an error: it is mistyped.
 pub fn roots(paths: &[PathBuf], name: Option<&str>) -> Result<Roots, RootError> {
-    let (mut roots, mut away) = (Vec::new(), Vec::new());
+    let (mut roots, mut unreached, mut first_error) = (Vec::new(), Vec::new(), None);
     for path in paths {
         match Root::new(path, name) {
             Ok(root) => roots.push(root),
-            Err(error) => match Away::of(path, &error) {
-                Some(one) if away.len() + 1 < paths.len() => away.push(one),
-                Some(_) | None => return Err(error),
-            },
+            Err(error) => {
+                let Some(one) = Unreached::of(path, &error) else { return Err(error) };
+                unreached.push(one);
+                first_error.get_or_insert(error);
+            }
         }
+    }
+    if let Some(error) = first_error.filter(|_| roots.is_empty()) {
+        return Err(error);
     }
     let walked: Vec<Root> = roots.iter().filter(|root| root.is_whole_folder()).cloned().collect();
     for root in &mut roots {
@@ -105,7 +109,17 @@ pub fn roots(paths: &[PathBuf], name: Option<&str>) -> Result<Roots, RootError> 
             return Err(RootError::SameName { name, first, second });
         }
     }
-    Ok(Roots { there: roots, away })
+    // It may come back, and its documents may be in the collection.
+    for Unreached { given, .. } in &unreached {
+        let Ok(given) = absolute(given) else { continue };
+        let called = name.map_or_else(|| given.file_name().map(OsStr::to_string_lossy), |name| Some(name.into()));
+        if let Some(root) = called.and_then(|name| folders.get(&*name))
+            && !given.starts_with(&root.given)
+        {
+            return Err(RootError::SameName { name: root.name.clone(), first: root.given.clone(), second: given });
+        }
+    }
+    Ok(Roots { there: roots, unreached })
 }
 
 /// Whether documents can be called after it.
@@ -116,7 +130,7 @@ pub fn check_root_name(name: &str) -> Result<(), RootError> {
     if is_invalid { Err(RootError::InvalidName(name.to_owned())) } else { Ok(()) }
 }
 
-impl Away {
+impl Unreached {
     /// None of an error that is not about the path alone.
     fn of(path: &Path, error: &RootError) -> Option<Self> {
         let (reason, advice) = match error {

@@ -31,8 +31,10 @@ struct Gone {
 
 impl Seen {
     pub(crate) fn note(&mut self, found: &Found) {
-        if let Found::Unreadable { source, .. } = found {
-            self.unreadable.push(format!("{source}/"));
+        match found {
+            Found::File(_) | Found::Skipped { .. } => {}
+            Found::Unreadable { source, .. } => self.unreadable.push(format!("{source}/")),
+            Found::Nothing { .. } => return,
         }
         self.sources.insert(found.source().to_owned());
     }

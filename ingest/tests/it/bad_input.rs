@@ -68,7 +68,33 @@ async fn where_no_path_leads_anywhere_nothing_is_done() {
     let missing: Vec<&Path> = missing.iter().map(AsRef::as_ref).collect();
     let error = knowledge.ingest_with(&missing, &IngestOptions::default()).await.unwrap_err();
     assert!(matches!(error, Error::Paths(_)));
-    assert!(error.to_string().contains("nor-this"), "{error}");
+    assert!(error.to_string().contains("not-there"), "{error}");
+    assert!(knowledge.sources().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_path_that_is_gone_keeps_no_name_and_hides_no_file() {
+    let (knowledge, place) = (Knowledge::new().await, tempfile::tempdir().unwrap());
+    let (here, elsewhere) = (place.path().join("here/notes"), place.path().join("there/notes"));
+    for (folder, file) in [(&here, "rye.txt"), (&elsewhere, "wheat.txt")] {
+        std::fs::create_dir_all(folder).unwrap();
+        std::fs::write(folder.join(file), "Bread.").unwrap();
+    }
+    std::fs::create_dir(here.join("old")).unwrap();
+    std::fs::write(here.join("old/barley.txt"), "Barley bread.").unwrap();
+    knowledge.ingest(&here).await;
+
+    // A folder inside of another is no folder of its own: what was in it is gone.
+    std::fs::remove_dir_all(here.join("old")).unwrap();
+    let prune = IngestOptions { gone: GoneDocuments::RemoveHoweverMany, ..IngestOptions::default() };
+    let report = knowledge.ingest_with(&[&here, &here.join("old")], &prune).await.unwrap();
+    assert_eq!((report.removed, report.failed.len()), (1, 1), "{report:?}");
+
+    // Another of the same name may not take its place while it is away.
+    std::fs::rename(&here, place.path().join("here/moved")).unwrap();
+    let error = knowledge.ingest_with(&[&here, &elsewhere], &IngestOptions::default()).await.unwrap_err();
+    assert!(error.to_string().contains("would both be called \"notes\""), "{error}");
+    assert_eq!(knowledge.sources().await, ["notes/rye.txt"]);
 }
 
 #[tokio::test]

@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
-use tokio::task::spawn_blocking;
 
 use super::{EmbeddingIdentity, Error, Tokenizer, pooling};
+use crate::blocking;
 use crate::inference::{self, Network, Priority, Session, Shipped, Workers, shipped};
 
 // In the binary, so that it needs no file beside it. `tools/export_model.py` makes it.
@@ -47,7 +47,7 @@ impl LocalEmbedder {
 
     /// [`LocalEmbedder::load`] away from the async workers.
     pub async fn open() -> Result<Self, Error> {
-        spawn_blocking(Self::load).await.map_err(|stopped| Error::Model(stopped.into()))?
+        blocking::run(Self::load).await.map_err(|unfinished| Error::Model(unfinished.into()))?
     }
 
     pub fn identity() -> EmbeddingIdentity {
@@ -92,7 +92,7 @@ impl LocalEmbedder {
         let pending = if bytes <= TOKENISED_AT_ONCE {
             submit_all()
         } else {
-            spawn_blocking(submit_all).await.map_err(|stopped| Error::Model(stopped.into()))?
+            blocking::run(submit_all).await.map_err(|unfinished| Error::Model(unfinished.into()))?
         };
 
         let mut vectors = Vec::with_capacity(pending.len());

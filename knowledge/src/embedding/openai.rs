@@ -21,7 +21,6 @@ use async_openai::Client;
 use async_openai::types::embeddings::{CreateEmbeddingRequest, EmbeddingInput, EncodingFormat};
 use backon::{ExponentialBuilder, Retryable};
 use futures::{StreamExt, TryStreamExt, stream};
-use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::{EmbeddingIdentity, Error, Tokenizer, pooling};
@@ -104,7 +103,8 @@ impl OpenAiEmbedder {
     /// Calls the endpoint once for its dimension, unless that is given.
     pub async fn connect(options: OpenAiOptions) -> Result<Self, Error> {
         let client = client::connect(&options.base_url, options.api_key.as_ref(), options.proxy.as_ref())?;
-        let tokenizer = spawn_blocking(Tokenizer::cautious).await.map_err(|stopped| Error::Model(stopped.into()))??;
+        let tokenizer =
+            blocking::run(Tokenizer::cautious).await.map_err(|unfinished| Error::Model(unfinished.into()))??;
         let dimension = options.dimension.unwrap_or(0);
         let mut embedder = Self { client, options, dimension, tokenizer, last_answer: Mutex::new(None) };
         if embedder.options.dimension.is_none() {
@@ -175,7 +175,7 @@ impl OpenAiEmbedder {
             windows.map(|(bytes, tokens)| Window { text: text[bytes].to_owned(), tokens }).collect()
         };
         let cut_all = move || texts.into_iter().map(cut).collect();
-        spawn_blocking(cut_all).await.map_err(|stopped| Error::Model(stopped.into()))
+        blocking::run(cut_all).await.map_err(|unfinished| Error::Model(unfinished.into()))
     }
 
     async fn request_patiently(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, Error> {

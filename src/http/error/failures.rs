@@ -15,7 +15,7 @@ impl From<BytesRejection> for ApiError {
             Self::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "body_too_large",
-                "the body is larger than this route takes: 1 MiB of JSON, --max-upload of files; send less",
+                "the body is larger than this route takes: 1 MiB, or --max-upload for an upload; send less",
             )
         } else {
             Self::invalid_json("the body did not arrive whole; send it again").caused_by(rejection)

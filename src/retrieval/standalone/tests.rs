@@ -30,6 +30,12 @@ fn a_pronoun_is_replaced_by_what_the_question_before_is_about() {
 }
 
 #[test]
+fn a_long_message_stands_alone() {
+    let long = format!("How does it differ from deep learning? {}", "So much for what I read about it. ".repeat(60));
+    assert_eq!(ask(&["What is machine learning?"], &long), long.trim());
+}
+
+#[test]
 fn where_nothing_can_be_replaced_safely_the_question_before_is_put_in_front() {
     let cases = [
         ("Which stores can keep a session?", "How fast are they?"),
