@@ -24,6 +24,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::time::timeout;
 
 use super::{EmbeddingIdentity, Error, Tokenizer, pooling};
+use crate::blocking;
 use crate::secret::Secret;
 
 /// An endpoint that asks for a longer pause than this is given up on.
