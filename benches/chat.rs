@@ -106,6 +106,8 @@ async fn main() {
     let mut options = vec!["--data-dir".to_owned(), folder.path().display().to_string()];
     if let Some(redis) = &redis {
         options.extend(["--redis-url".to_owned(), redis.url()]);
+        // A disk that stalls is to be seen in the latency.
+        options.extend(["--redis-timeout".to_owned(), "5000".to_owned()]);
     }
     if !extractive {
         let url = model.base_url().to_owned();
