@@ -28,7 +28,8 @@ pub struct IngestingState {
     pub error: Option<String>,
 }
 
-/// Whether `paths` can be ingested together, before anything is opened. Returns those that cannot be reached, which are not all.
+/// Whether `paths` can be ingested together, before anything is opened. Returns those that cannot be reached, which are not
+/// all.
 pub fn check(paths: &[PathBuf]) -> anyhow::Result<Vec<Unreached>> {
     discover::roots(paths, None).map(|roots| roots.unreached).map_err(|error| match error {
         RootError::Missing(_) | RootError::Unreadable { .. } => anyhow!("--ingest: {error}"),

@@ -177,8 +177,8 @@ impl ExtractFlags {
     }
 }
 
-const EXIT_STATUS: &str = "Exit status: 0 done, 1 done but for some files or paths that failed, 2 wrong use, 3 not done: the vector \
-                           store or the embedder could not be reached, or failed";
+const EXIT_STATUS: &str = "Exit status: 0 done, 1 done but for some files or paths that failed, 2 wrong use, 3 not done: \
+                           the vector store or the embedder could not be reached, or failed";
 pub(super) const SOME_FAILED: u8 = 1;
 pub(super) const WRONG_USE: u8 = 2;
 pub(super) const NOT_DONE: u8 = 3;
